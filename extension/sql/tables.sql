@@ -1,0 +1,100 @@
+-- Registers: each value stands beside the version of the event that set it. A null version means
+-- that no event has set the register yet. Event data meets no constraint but the keys, so that
+-- applying can't fail on it.
+
+CREATE TABLE deed.document (
+  id                uuid PRIMARY KEY,
+  creation_version  bytea,
+  created_at        timestamptz,
+  created_by        uuid,
+  title_version     bytea,
+  title             text,
+  metadata_version  bytea,
+  metadata          jsonb,
+  content_version   bytea,
+  content           jsonb,
+  lifecycle_version bytea,
+  deleted_at        timestamptz,
+  deleted_by        uuid,
+  last_modified     timestamptz,
+  last_modified_by  uuid
+);
+COMMENT ON TABLE deed.document IS
+  'One row a document, also for one that has permissions but is not created yet. Its row lock orders everything that concerns the document.';
+COMMENT ON COLUMN deed.document.creation_version IS 'Version of the greatest document.created.';
+COMMENT ON COLUMN deed.document.lifecycle_version IS 'Version of what deleted_at says.';
+COMMENT ON COLUMN deed.document.deleted_at IS 'When it was deleted; null while it is not.';
+COMMENT ON COLUMN deed.document.last_modified IS
+  'Time of the greatest of creation, title, metadata and content; it only grows.';
+
+CREATE TABLE deed.principal (
+  id                  uuid PRIMARY KEY,
+  kind_version        bytea,
+  kind                deed.permission_recipient,
+  name_version        bytea,
+  name                text,
+  description_version bytea,
+  description         text,
+  token_version       bytea,
+  token_sha256        bytea
+);
+COMMENT ON TABLE deed.principal IS
+  'One row a principal that an event was about. A recipient needs no row here to hold a permission.';
+COMMENT ON COLUMN deed.principal.token_sha256 IS
+  'SHA-256 of the token of a share link; not unique, for a constraint on event data could refuse a fact.';
+
+CREATE TABLE deed.permission (
+  document_id  uuid NOT NULL,
+  recipient_id uuid NOT NULL,
+  version      bytea NOT NULL,
+  level        deed.permission_level,
+  granted_by   uuid,
+  granted_at   timestamptz NOT NULL,
+  expires_at   timestamptz,
+  PRIMARY KEY (document_id, recipient_id)
+);
+COMMENT ON TABLE deed.permission IS
+  'What one recipient holds on one document. Written under the document''s row lock alone.';
+COMMENT ON COLUMN deed.permission.level IS 'Null is the tombstone that a revoke leaves.';
+COMMENT ON COLUMN deed.permission.granted_by IS 'Who granted it, or revoked it where level is null.';
+COMMENT ON COLUMN deed.permission.granted_at IS 'Time of the grant, or of the revoke where level is null.';
+COMMENT ON COLUMN deed.permission.expires_at IS 'From then on it does not count; null is never.';
+
+CREATE TABLE deed.stream_position (
+  consumer_group text NOT NULL,
+  topic          text NOT NULL,
+  partition      integer NOT NULL,
+  topic_id       uuid,
+  next_offset    bigint,
+  epoch          bigint NOT NULL,
+  PRIMARY KEY (consumer_group, topic, partition)
+);
+COMMENT ON TABLE deed.stream_position IS
+  'Where each consumer group goes on in each partition; committed together with what was applied.';
+COMMENT ON COLUMN deed.stream_position.topic_id IS
+  'The topic''s id in Kafka, which a re-created topic does not share; null after deed.reset_position.';
+COMMENT ON COLUMN deed.stream_position.next_offset IS
+  'The first offset not yet applied; null is the log''s beginning.';
+COMMENT ON COLUMN deed.stream_position.epoch IS
+  'Counts owners: a batch of an earlier owner is refused.';
+
+CREATE TABLE deed.quarantine (
+  id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  topic            text NOT NULL,
+  topic_id         uuid NOT NULL,
+  partition        integer NOT NULL,
+  record_offset    bigint NOT NULL,
+  record_timestamp bigint NOT NULL,
+  record_key       bytea,
+  headers          jsonb NOT NULL,
+  payload          bytea,
+  reason           text NOT NULL,
+  at               timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  UNIQUE (topic_id, partition, record_offset)
+);
+COMMENT ON TABLE deed.quarantine IS
+  'Records that could not be read as an event, whole, once each however often they are consumed.';
+COMMENT ON COLUMN deed.quarantine.record_timestamp IS 'Kafka''s timestamp: milliseconds since 1970, or -1.';
+COMMENT ON COLUMN deed.quarantine.headers IS
+  'In order, [{"name", "value"}]; what is not storable as text stands under "name_base64" or "value_base64". A null value is null.';
+COMMENT ON COLUMN deed.quarantine.reason IS 'The field that is wrong, and what was expected of it.';

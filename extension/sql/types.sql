@@ -1,0 +1,15 @@
+CREATE TYPE deed.permission_level AS ENUM ('viewer', 'editor', 'owner');
+COMMENT ON TYPE deed.permission_level IS
+  'What a recipient may do with a document; each level includes the ones before it.';
+
+CREATE TYPE deed.permission_recipient AS ENUM ('user', 'anonymous', 'group');
+COMMENT ON TYPE deed.permission_recipient IS
+  'What kind of principal holds a permission.';
+
+CREATE TYPE deed.document_sort AS ENUM ('last_modified', 'id');
+COMMENT ON TYPE deed.document_sort IS
+  'How documents are listed: newest first with ties by id descending, or by id ascending.';
+
+CREATE TYPE deed.apply_outcome AS ENUM ('applied', 'duplicate', 'stale', 'rejected');
+COMMENT ON TYPE deed.apply_outcome IS
+  'What became of an event: a register took it; all registers hold just this version; it is older than what they hold; it is kept in quarantine.';
