@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# Cargo's subcommands, at pinned versions, in a folder of our own.
+
+# shellcheck disable=SC2034 # read by dev/install
+# Must equal the pgrx version in extension/Cargo.toml.
+CARGO_PGRX_VERSION=0.18.1
+# shellcheck disable=SC2034
+CARGO_DENY_VERSION=0.20.2
+
+# need_cargo_tool NAME VERSION WHY
+need_cargo_tool() {
+    if cargo_tool_already "$1" "$2"; then return; fi
+    need "$1 $2, which $3 (compiled from source, a minute or two)" \
+        "see that cargo reaches its registry" install_cargo_tool "$1" "$2"
+}
+
+cargo_tool_already() {
+    [ -x "$DEED_CACHE/tools/bin/$1" ] && grep -qs "^\"$1 $2 " "$DEED_CACHE/tools/.crates.toml"
+}
+
+# A debug build: it compiles in a third of the time and is fast enough.
+install_cargo_tool() {
+    local target
+    exec 9>"$DEED_CACHE/locks/tools"
+    flock 9
+    if cargo_tool_already "$1" "$2"; then return; fi
+    target=$(mktemp -d "$DEED_CACHE/.tools-XXXXXX")
+    # shellcheck disable=SC2064 # expands now on purpose: `target` is local
+    trap "rm -rf '$target'" EXIT
+    # From the clone's folder, so that the pinned toolchain compiles it.
+    cd "$DEED_ROOT" || return
+    CARGO_TARGET_DIR=$target cargo install --locked --debug --force --root "$DEED_CACHE/tools" "$1@=$2"
+}
