@@ -1,0 +1,34 @@
+-- Who may do what in schema deed. The extension names no role, so every grant is here; a check
+-- reads indexes past table grants and row security, so EXECUTE on it is the permission to ask
+-- about anybody. Part of setup.sql.
+
+GRANT USAGE ON SCHEMA deed TO deed_consumer, deed_operator, deed_service, deed_api;
+
+-- Both run with the rights of the extension's owner: the consumer touches no table itself.
+GRANT EXECUTE ON FUNCTION
+  deed.claim(text, text, integer, uuid),
+  deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[],
+    integer[], bytea[], bytea[], bytea[])
+TO deed_consumer;
+
+GRANT SELECT ON deed.quarantine, deed.stream_position TO deed_operator;
+GRANT EXECUTE ON FUNCTION deed.reset_position(text, text, integer) TO deed_operator;
+
+GRANT EXECUTE ON FUNCTION
+  deed.has_permission(uuid, uuid, deed.permission_level),
+  deed.effective_level(uuid, uuid),
+  deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer),
+  deed.list_permissions(uuid, text, integer),
+  deed.everyone(),
+  deed.current_principal()
+TO deed_service, deed_api;
+
+GRANT EXECUTE ON FUNCTION
+  deed.document(uuid),
+  deed.users(),
+  deed.apply(jsonb)
+TO deed_service;
+
+-- What api.documents shows, and no version of it.
+GRANT SELECT (id, title, metadata, content, created_at, created_by, deleted_at,
+  last_modified, last_modified_by) ON deed.document TO deed_api;

@@ -1,0 +1,19 @@
+-- Roles, grants and the HTTP schema for one database that has the extension. Run by a superuser:
+--
+--   psql -X -v ON_ERROR_STOP=1 -v authenticator_password=... -f sql/setup.sql DATABASE
+--
+-- Run it again after each upgrade, for it may be run any number of times and all of it is one
+-- transaction. Without authenticator_password the login's password stays as it is.
+
+\set ON_ERROR_STOP on
+BEGIN;
+-- A script that replaces what is there would otherwise talk about every object that it skips.
+SET LOCAL client_min_messages = warning;
+\ir roles.sql
+\ir grants.sql
+\ir http.sql
+\ir api.sql
+COMMIT;
+
+-- A PostgREST that runs already reads the schema anew.
+NOTIFY pgrst, 'reload schema';
