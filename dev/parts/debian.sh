@@ -20,8 +20,6 @@ require_supported_machine() {
 need_debian_packages() {
     local wanted missing=() package installed
     wanted=(build-essential ca-certificates clang curl libclang-dev libssl-dev pkg-config unzip zlib1g-dev)
-    # librdkafka is built from source with its own cmake files.
-    wanted+=(cmake)
     if [ "$1" = test ]; then
         wanted+=("${POSTGRES_15_LIBRARIES[@]}")
         # pgrx's test framework starts its server with sudo when it runs as root.

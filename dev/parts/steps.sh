@@ -52,7 +52,7 @@ run_step() {
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     if [ "$status" != 0 ]; then
-        tail -n 15 "$log" | sed 's/^/  | /' >&2
+        tail -n 40 "$log" | sed 's/^/  | /' >&2
         fail "this step failed (all of its output: $log)" "$hint, then start the same command again"
     fi
     rm -f "$log"

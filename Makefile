@@ -1,0 +1,22 @@
+# Everything that a developer does here. `make` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test fmt advisories
+
+help: ## Lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Installs and builds what is missing, starts the whole line and tells a story on it (DETACH=1: leaves it running)
+	@dev/demo
+
+demo-down: ## Ends a demo that was left running
+	@dev/demo down
+
+test: ## Installs what is missing and runs every test on Postgres 15 to 18
+	@dev/test
+
+fmt: ## Formats the Rust sources
+	@cargo fmt --all
+
+advisories: ## Looks for known security problems in the dependencies (needs the network)
+	@dev/install test && . dev/env.sh && cargo deny check advisories
