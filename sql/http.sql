@@ -25,6 +25,10 @@ DECLARE
   claims  constant jsonb := nullif(pg_catalog.current_setting('request.jwt.claims', true), '');
   speaker text;
 BEGIN
+  -- A token may name the login itself, which PostgREST need not change its role for.
+  IF caller NOT IN ('deed_anon', 'deed_user', 'deed_service') THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim role is wrong, expected deed_anon, deed_user or deed_service';
+  END IF;
   -- PostgREST gives claims to a request without a token too: its role.
   IF caller = 'deed_anon' AND (headers ->> 'authorization' ~* '^bearer') IS NOT TRUE THEN
     speaker := deed.everyone();
@@ -57,8 +61,12 @@ CREATE OR REPLACE FUNCTION deed_http.principal_asked(principal text) RETURNS uui
 AS $$
 DECLARE
   speaker constant uuid := deed.current_principal();
-  asked   constant uuid := deed_http.read_uuid('principal', coalesce(principal, speaker::text));
+  asked   constant uuid := CASE WHEN principal IS NULL THEN speaker
+    ELSE deed_http.read_uuid('principal', principal) END;
 BEGIN
+  IF asked IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', MESSAGE = 'principal: expected a uuid, for the token has no sub';
+  END IF;
   IF asked IS DISTINCT FROM speaker AND pg_catalog.current_setting('role') <> 'deed_service' THEN
     RAISE EXCEPTION USING ERRCODE = 'PT403', MESSAGE = 'principal: only a service may ask for another principal';
   END IF;
@@ -164,5 +172,8 @@ ALTER FUNCTION deed_http.read_page_size(text) OWNER TO deed_api;
 ALTER FUNCTION deed_http.hide(text, text) OWNER TO deed_api;
 ALTER FUNCTION deed_http.list_documents(text, text, text, text, text) OWNER TO deed_api;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA deed_http FROM PUBLIC;
-GRANT USAGE ON SCHEMA deed_http TO deed_anon, deed_user, deed_service, deed_api;
-GRANT EXECUTE ON FUNCTION deed_http.identify() TO deed_anon, deed_user, deed_service;
+-- The login itself may run identify, to be refused by it.
+GRANT USAGE ON SCHEMA deed_http
+  TO deed_anon, deed_user, deed_service, deed_api, deed_authenticator;
+GRANT EXECUTE ON FUNCTION deed_http.identify()
+  TO deed_anon, deed_user, deed_service, deed_authenticator;
