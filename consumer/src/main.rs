@@ -1,1 +1,77 @@
-fn main(){}
+//! `deed-consumer` carries records from Kafka into the extension, exactly once.
+//!
+//! It never reads what an event means. The map:
+//!
+//! - [`cli`] and [`config`]: what it is told; [`kafka`] is what it tells librdkafka
+//! - [`run`]: the polling loop; [`rebalance`] what librdkafka calls from it; [`assignment`] the
+//!   partitions of this process; [`batch`] their records on the way
+//! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
+//!   what a failed one means
+//! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+mod assignment;
+mod batch;
+mod cli;
+mod config;
+mod database;
+mod error;
+mod kafka;
+mod log_limit;
+mod partition;
+mod rebalance;
+mod run;
+mod topic_id;
+mod topics;
+mod verdict;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match start(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn start(cli: &cli::Cli) -> Result<(), error::Error> {
+    let config = config::load(&cli.flags)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("partitions")
+        .enable_all()
+        .build()?;
+    let (ending, shutdown) = watch::channel(false);
+    let (mut term, mut int) = {
+        let _context = runtime.enter();
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        )
+    };
+    runtime.spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        let _ = ending.send(true);
+        // Dropped, it would read as the end as well; kept, a second signal changes nothing.
+        std::future::pending::<()>().await;
+    });
+    let done = match cli.command {
+        cli::Command::Run | cli::Command::Ingest => run::run(&config, runtime.handle(), shutdown),
+    };
+    // A statement that hangs must not keep the process.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,376 @@
+//! The partitions that the group gave to this process. Used on the polling thread alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{mpsc as async_mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{debug, error, info, warn};
+
+use crate::batch::Record;
+use crate::database::Database;
+use crate::partition::{End, Item, Partition, PartitionId, Report, What};
+use crate::rebalance::Context;
+use crate::topics::Topics;
+
+/// A partition with this much waiting to be applied is paused in Kafka ...
+const FULL: usize = 8 << 20;
+/// ... and goes on with this much.
+const DRAINED: usize = FULL / 2;
+/// How long a rebalance waits for the claims: far below any session's timeout.
+const CLAIM_WAIT: Duration = Duration::from_secs(5);
+/// After Kafka's client refused an assignment.
+const REFUSED_WAIT: Duration = Duration::from_secs(2);
+
+type Client = BaseConsumer<Context>;
+
+/// The partitions, each with its task.
+pub struct Assignment {
+    runtime: Handle,
+    database: Database,
+    topics: Topics,
+    shutdown: watch::Receiver<bool>,
+    reports: mpsc::Receiver<Report>,
+    report: mpsc::Sender<Report>,
+    generation: u64,
+    held: HashMap<PartitionId, Held>,
+}
+
+struct Held {
+    generation: u64,
+    inbox: UnboundedSender<Item>,
+    load: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+    /// The next record wanted; none while the client doesn't fetch, for want of a claim.
+    next: Option<Offset>,
+    paused: bool,
+}
+
+/// A batch on its way then meets the new owner's epoch, or comes before it.
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Assignment {
+    /// Nothing yet.
+    pub fn new(
+        runtime: Handle,
+        database: Database,
+        topics: Topics,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let (report, reports) = mpsc::channel();
+        let held = HashMap::new();
+        Assignment {
+            runtime,
+            database,
+            topics,
+            shutdown,
+            reports,
+            report,
+            generation: 0,
+            held,
+        }
+    }
+
+    /// The group gave these partitions: claims them, and waits a bounded time for Postgres. Those
+    /// that it does not give in time follow from [`settle`](Self::settle).
+    pub fn assigned(&mut self, client: &Client, list: &TopicPartitionList) {
+        let mut waiting = ids(list);
+        for id in &waiting {
+            self.start(id.clone(), Duration::ZERO);
+        }
+        let deadline = Instant::now() + CLAIM_WAIT;
+        let mut claimed = Vec::new();
+        let mut later = Vec::new();
+        while !waiting.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(report) = self.reports.recv_timeout(left) else {
+                break;
+            };
+            if let Some(at) = waiting.iter().position(|id| *id == report.of)
+                && self.current(&report).is_some()
+            {
+                let id = waiting.swap_remove(at);
+                if let What::Claimed(next) = report.what {
+                    claimed.push((id, next));
+                    continue;
+                }
+            }
+            later.push(report);
+        }
+        if !waiting.is_empty() {
+            warn!(
+                partitions = waiting.len(),
+                "not claimed in time: they follow"
+            );
+        }
+        self.fetch(client, claimed);
+        for report in later {
+            self.take(client, report);
+        }
+    }
+
+    /// The group took these partitions, or lost track of this process.
+    pub fn revoked(&mut self, client: &Client, list: &TopicPartitionList) {
+        let mut fetched = TopicPartitionList::new();
+        for id in ids(list) {
+            if self
+                .held
+                .remove(&id)
+                .is_some_and(|held| held.next.is_some())
+            {
+                fetched.add_partition(&id.topic, id.partition);
+            }
+            info!(of = %id, lost = client.assignment_lost(), "partition revoked");
+        }
+        let done = match client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => client.incremental_unassign(&fetched),
+            _ => client.unassign(),
+        };
+        if let Err(error) = done {
+            error!(%error, "unassigning");
+        }
+    }
+
+    /// Hands a record to its partition.
+    pub fn deliver(&mut self, client: &Client, message: &impl Message) {
+        let id = PartitionId {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+        };
+        let Some(held) = self.held.get_mut(&id) else {
+            return;
+        };
+        match held.next {
+            Some(Offset::Offset(next)) if message.offset() < next => return,
+            Some(_) => held.next = Some(Offset::Offset(message.offset() + 1)),
+            None => return,
+        }
+        let record = Record::copy(message);
+        let weight = record.weight();
+        let load = held.load.fetch_add(weight, Ordering::Relaxed) + weight;
+        // Its task has ended: the report says what is next.
+        let _ = held.inbox.send(Item::Record(record));
+        if load >= FULL && !held.paused {
+            held.paused = true;
+            told(client.pause(&one(&id)), "pausing", &id);
+        }
+    }
+
+    /// Does what the partitions' tasks reported, and wakes the drained ones.
+    pub fn settle(&mut self, client: &Client) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.take(client, report);
+        }
+        for (id, held) in &mut self.held {
+            if held.paused && held.load.load(Ordering::Relaxed) <= DRAINED {
+                held.paused = false;
+                told(client.resume(&one(id)), "resuming", id);
+            }
+        }
+    }
+
+    /// Whether a partition waits to be resumed.
+    pub fn any_paused(&self) -> bool {
+        self.held.values().any(|held| held.paused)
+    }
+
+    /// Kafka refused the offset of one of the partitions, without saying of which.
+    pub fn refused(&mut self, client: &Client) {
+        self.topics.look();
+        let positions = client.position().unwrap_or_default();
+        for (id, held) in &self.held {
+            let fetched = positions
+                .find_partition(&id.topic, id.partition)
+                .map(|found| found.offset())
+                .filter(|offset| matches!(offset, Offset::Offset(_)));
+            if let Some(Offset::Offset(offset)) = fetched.or(held.next) {
+                let _ = held.inbox.send(Item::Refused(offset));
+            }
+        }
+    }
+
+    /// A topic is unknown to the broker.
+    pub fn look(&self) {
+        self.topics.look();
+    }
+
+    /// Waits for the statements under way, and for no others: the tasks were told to end.
+    pub fn finish(&mut self, client: &Client, at_most: Duration) {
+        let tasks = self
+            .held
+            .values_mut()
+            .map(|held| &mut held.task)
+            .collect::<Vec<_>>();
+        let all = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        let done = self
+            .runtime
+            .block_on(async { tokio::time::timeout(at_most, all).await });
+        if done.is_err() {
+            warn!("statements under way are abandoned: Postgres decides, and holds the position");
+        }
+        self.settle(client);
+    }
+
+    fn start(&mut self, id: PartitionId, delay: Duration) {
+        self.generation += 1;
+        let (inbox, items) = async_mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let partition = Partition {
+            id: id.clone(),
+            generation: self.generation,
+            database: self.database.clone(),
+            topics: self.topics.clone(),
+            reports: self.report.clone(),
+            load: load.clone(),
+            shutdown: self.shutdown.clone(),
+        };
+        let task = self.runtime.spawn(partition.run(items, delay));
+        let generation = self.generation;
+        self.held.insert(
+            id,
+            Held {
+                generation,
+                inbox,
+                load,
+                task,
+                next: None,
+                paused: false,
+            },
+        );
+    }
+
+    fn current(&self, report: &Report) -> Option<&Held> {
+        self.held
+            .get(&report.of)
+            .filter(|held| held.generation == report.generation)
+    }
+
+    fn take(&mut self, client: &Client, report: Report) {
+        let Some(held) = self.current(&report) else {
+            return;
+        };
+        let fetched = held.next.is_some();
+        let id = report.of;
+        match report.what {
+            What::Delayed | What::Ended(End::Shutdown) => {}
+            What::Claimed(next) => self.fetch(client, vec![(id, next)]),
+            What::Applied(next) => {
+                // Its argument is the last record's; a group that has just taken the partition
+                // away doesn't want it.
+                if let Err(error) = client.store_offset(&id.topic, id.partition, next - 1) {
+                    debug!(of = %id, %error, "Kafka is not told the position");
+                }
+            }
+            What::Ended(End::Stopped) => {
+                if fetched {
+                    self.stop_fetching(client, &id);
+                }
+            }
+            What::Ended(End::Reclaim(delay)) => {
+                if fetched {
+                    self.stop_fetching(client, &id);
+                }
+                self.start(id, delay);
+            }
+        }
+    }
+
+    /// Has the client fetch these too, from where Postgres says.
+    fn fetch(&mut self, client: &Client, claimed: Vec<(PartitionId, Option<i64>)>) {
+        let mut added = TopicPartitionList::new();
+        for (id, next) in &claimed {
+            let next = next.map_or(Offset::Beginning, Offset::Offset);
+            if let Some(held) = self.held.get_mut(id) {
+                held.next = Some(next);
+                add(&mut added, id, next);
+            }
+        }
+        let done = match client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => client.incremental_assign(&added),
+            _ => self.assign_all(client),
+        };
+        if let Err(error) = done {
+            error!(%error, "Kafka's client refused the assignment: it is tried again");
+            for (id, _) in claimed {
+                self.start(id, REFUSED_WAIT);
+            }
+            return;
+        }
+        for (id, next) in claimed {
+            // A pause of an earlier assignment would last.
+            told(client.resume(&one(&id)), "resuming", &id);
+            let offset = next.map_or("beginning".to_owned(), |next| next.to_string());
+            info!(
+                topic = id.topic,
+                partition = id.partition,
+                offset,
+                "partition assigned"
+            );
+        }
+    }
+
+    fn stop_fetching(&mut self, client: &Client, id: &PartitionId) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.next = None;
+            held.paused = false;
+        }
+        let done = match client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => client.incremental_unassign(&one(id)),
+            _ => self.assign_all(client),
+        };
+        told(done, "unassigning", id);
+    }
+
+    /// The eager protocol knows whole assignments only. What the client had fetched for the others
+    /// is fetched again, and a pause of theirs goes on.
+    fn assign_all(&self, client: &Client) -> KafkaResult<()> {
+        let mut all = TopicPartitionList::new();
+        for (id, held) in &self.held {
+            if let Some(next) = held.next {
+                add(&mut all, id, next);
+            }
+        }
+        client.assign(&all)
+    }
+}
+
+fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {
+    let id = |(topic, partition): &(String, i32)| PartitionId {
+        topic: topic.clone(),
+        partition: *partition,
+    };
+    list.to_topic_map().keys().map(id).collect()
+}
+
+fn one(id: &PartitionId) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(&id.topic, id.partition);
+    list
+}
+
+fn add(list: &mut TopicPartitionList, id: &PartitionId, offset: Offset) {
+    list.add_partition_offset(&id.topic, id.partition, offset)
+        .expect("an offset of Postgres, or the beginning, is representable");
+}
+
+fn told(done: KafkaResult<()>, doing: &str, id: &PartitionId) {
+    if let Err(error) = done {
+        error!(of = %id, %error, "{doing}");
+    }
+}

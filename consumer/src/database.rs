@@ -1,0 +1,183 @@
+//! The two calls into Postgres, over a few connections that replace themselves.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use tokio_postgres::config::Host;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+use uuid::Uuid;
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::partition::PartitionId;
+use crate::verdict::{Verdict, verdict};
+
+/// A partition keeps one busy while it applies; more would only queue on Postgres' own disk.
+const CONNECTIONS: usize = 8;
+/// For making a connection. A statement has no limit: it ends, or its connection does.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may be silent before its connection counts as gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+const CLAIM: &str = "SELECT epoch, next_offset FROM deed.claim($1, $2, $3, $4)";
+const APPLY_BATCH: &str = "\
+SELECT coalesce(sum(events) FILTER (WHERE outcome = 'rejected'), 0)::bigint \
+FROM deed.apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+/// Where the extension is.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    group: String,
+}
+
+/// A partition that this process owns, until another claims it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// Names this ownership.
+    pub epoch: i64,
+    /// The first offset that is not yet applied; none is the log's beginning.
+    pub next_offset: Option<i64>,
+}
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No connection could be had.
+    #[error("{}", chain(.0))]
+    Connect(#[from] PoolError),
+    /// The statement failed, or its connection did.
+    #[error("{}", chain(.0))]
+    Statement(#[from] tokio_postgres::Error),
+}
+
+/// tokio-postgres says "db error" and leaves the rest to the source.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
+}
+
+impl CallError {
+    /// What to do about it.
+    pub fn verdict(&self) -> Verdict {
+        verdict(self.code())
+    }
+
+    /// The five characters of its SQLSTATE; none when the answer did not come from Postgres.
+    pub fn code(&self) -> Option<&str> {
+        let error = match self {
+            CallError::Connect(PoolError::Backend(error)) | CallError::Statement(error) => error,
+            CallError::Connect(_) => return None,
+        };
+        error.code().map(tokio_postgres::error::SqlState::code)
+    }
+}
+
+impl Database {
+    /// Connects when first asked, so that a database that is down at the start is no error.
+    pub fn new(config: &tokio_postgres::Config, group: &str) -> Result<Self, Error> {
+        let mut config = config.clone();
+        if config.get_application_name().is_none() {
+            config.application_name("deed-consumer");
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        config.keepalives_idle(SILENCE);
+        let recycle = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let pool = Pool::builder(Manager::from_config(config, NoTls, recycle))
+            .max_size(CONNECTIONS)
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Config(format!("database_url: {error}")))?;
+        Ok(Database {
+            pool,
+            group: group.to_owned(),
+        })
+    }
+
+    /// The name that the positions go by.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// Takes the partition over from whoever had it.
+    pub async fn claim(&self, of: &PartitionId, topic_id: Uuid) -> Result<Claim, CallError> {
+        let row = self
+            .call(CLAIM, &[&self.group, &of.topic, &of.partition, &topic_id])
+            .await?;
+        Ok(Claim {
+            epoch: row.try_get(0)?,
+            next_offset: row.try_get(1)?,
+        })
+    }
+
+    /// Applies the batch and moves the position, in one statement. Repeating a batch whose answer
+    /// was lost is safe: what the stored position has passed is skipped.
+    ///
+    /// Returns how many of its events were quarantined.
+    pub async fn apply_batch(
+        &self,
+        of: &PartitionId,
+        epoch: i64,
+        continues_from: Option<i64>,
+        batch: &Batch,
+    ) -> Result<i64, CallError> {
+        let columns = batch.columns();
+        let row = self
+            .call(
+                APPLY_BATCH,
+                &[
+                    &self.group,
+                    &of.topic,
+                    &of.partition,
+                    &epoch,
+                    &continues_from,
+                    &batch.next_offset(),
+                    &columns.offsets,
+                    &columns.timestamps,
+                    &columns.keys,
+                    &columns.header_counts,
+                    &columns.header_names,
+                    &columns.header_values,
+                    &columns.payloads,
+                ],
+            )
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    async fn call(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, CallError> {
+        let client = self.pool.get().await?;
+        let answer = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query_one(&statement, params).await
+        };
+        let answer = answer.await.map_err(CallError::from);
+        if let Err(error) = &answer
+            && matches!(error.verdict(), Verdict::Retry | Verdict::Park)
+        {
+            // What ails it may be the connection, or a statement it prepared before an upgrade.
+            drop(Object::take(client));
+        }
+        answer
+    }
+}
+
+/// The hosts of a connection string, for the log: it holds no secret.
+pub fn hosts(config: &tokio_postgres::Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    });
+    hosts.collect::<Vec<_>>().join(",")
+}

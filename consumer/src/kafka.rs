@@ -1,0 +1,70 @@
+//! How the Kafka clients are set up.
+
+use rdkafka::ClientConfig;
+
+use crate::config::Config;
+
+/// Why a key of `[kafka]` may not be set, or none when it may.
+pub fn refusal(key: &str) -> Option<&'static str> {
+    const POSITIONS: &str = "Postgres holds the positions, and exactly once rests on it; what Kafka is told is for lag tools";
+    match key {
+        "enable.auto.commit" | "enable.auto.offset.store" => Some(POSITIONS),
+        "auto.offset.reset" => {
+            Some("an offset outside the log must stop the partition, never skip or repeat records")
+        }
+        "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
+        "group.id" => Some("the group also names the positions in Postgres: set the key group"),
+        "bootstrap.servers" | "metadata.broker.list" => Some("set the key kafka_bootstrap"),
+        _ => None,
+    }
+}
+
+/// For the member of the group.
+pub fn consumer(config: &Config) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        // Small: each partition has a buffer of its own, and each instance many partitions.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", "5000")
+        // Its default of a second would hold up a full queue long after it has drained.
+        .set("fetch.queue.backoff.ms", "20");
+    // The broker assigns in the newer protocol, and the client refuses the key.
+    if config.kafka.get("group.protocol").map(String::as_str) != Some("consumer") {
+        client.set("partition.assignment.strategy", "cooperative-sticky");
+    }
+    common(&mut client, config);
+    client
+        .set("group.id", &config.group)
+        .set("auto.offset.reset", "error")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.auto.commit", "true");
+    client
+}
+
+/// For questions about topics, outside the group.
+pub fn inquirer(config: &Config) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    common(&mut client, config);
+    for key in [
+        "group.instance.id",
+        "group.protocol",
+        "partition.assignment.strategy",
+    ] {
+        client.remove(key);
+    }
+    // The member of the group has the same brokers and tells of them.
+    client.set("log_level", "2");
+    client
+}
+
+fn common(client: &mut ClientConfig, config: &Config) {
+    client
+        .set("client.id", "deed-consumer")
+        // A broker that comes back is found again within half a second.
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "500");
+    for (key, value) in &config.kafka {
+        client.set(key, value);
+    }
+    client.set("bootstrap.servers", &config.kafka_bootstrap);
+}

@@ -1,0 +1,56 @@
+//! What librdkafka calls when the group changes: inside `poll`, on the polling thread.
+
+use std::sync::{Mutex, MutexGuard};
+
+use rdkafka::ClientContext;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use tracing::debug;
+
+use crate::assignment::Assignment;
+
+/// The group member's context.
+pub struct Context {
+    assignment: Mutex<Assignment>,
+}
+
+impl Context {
+    /// Of a member that has no partitions yet.
+    pub fn new(assignment: Assignment) -> Self {
+        Context {
+            assignment: Mutex::new(assignment),
+        }
+    }
+
+    /// The partitions. Not to be held over a poll, which takes them itself.
+    pub fn assignment(&self) -> MutexGuard<'_, Assignment> {
+        self.assignment
+            .lock()
+            .expect("the polling thread is alone here")
+    }
+}
+
+impl ClientContext for Context {
+    // The same errors come out of `poll`.
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "librdkafka");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        client: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let mut assignment = self.assignment();
+        if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            assignment.assigned(client, partitions);
+        } else {
+            assignment.revoked(client, partitions);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Watches the ids of the topics, on a thread and a connection of its own: a poll of the group
+//! member never waits for it.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientContext, config::FromClientConfigAndContext};
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::kafka;
+use crate::partition::PartitionId;
+use crate::topic_id::topic_ids;
+
+/// A re-created topic is recognised after this long at the latest.
+const EVERY: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is known of the topics, and the way to ask for more.
+#[derive(Clone)]
+pub struct Topics {
+    asks: mpsc::Sender<Ask>,
+    seen: watch::Receiver<Seen>,
+}
+
+struct Seen {
+    asked: Instant,
+    /// None for a topic that does not exist.
+    ids: HashMap<String, Option<Uuid>>,
+}
+
+enum Ask {
+    /// Ids that are looked up after this moment.
+    Ids(Instant),
+    Range(PartitionId, oneshot::Sender<(i64, i64)>),
+}
+
+impl Topics {
+    /// Starts to watch. Brokers that are down are no error.
+    pub fn watch(config: &Config) -> Result<Self, Error> {
+        let client = BaseConsumer::from_config_and_context(&kafka::inquirer(config), Quiet)?;
+        let names = config.topics.clone();
+        let (asks, asked) = mpsc::channel();
+        let (publish, seen) = watch::channel(Seen {
+            asked: Instant::now(),
+            ids: HashMap::new(),
+        });
+        std::thread::Builder::new()
+            .name("topics".into())
+            .spawn(move || answer(&client, &names, &asked, &publish))?;
+        Ok(Topics { asks, seen })
+    }
+
+    /// Looks at the ids now.
+    pub fn look(&self) {
+        let _ = self.asks.send(Ask::Ids(Instant::now()));
+    }
+
+    /// The topic's id, asked for after this call; waits for brokers, and for a topic to exist.
+    pub async fn id(&self, topic: &str) -> Uuid {
+        let now = Instant::now();
+        self.look();
+        self.seen(|seen| {
+            seen.ids
+                .get(topic)
+                .copied()
+                .flatten()
+                .filter(|_| seen.asked >= now)
+        })
+        .await
+    }
+
+    /// Returns once the topic has another id than this one: with it.
+    pub async fn recreated(&self, topic: &str, id: Uuid) -> Uuid {
+        self.seen(|seen| {
+            seen.ids
+                .get(topic)
+                .copied()
+                .flatten()
+                .filter(|now| *now != id)
+        })
+        .await
+    }
+
+    async fn seen(&self, wanted: impl Fn(&Seen) -> Option<Uuid>) -> Uuid {
+        let mut seen = self.seen.clone();
+        let found = seen.wait_for(|seen| wanted(seen).is_some()).await;
+        match found.ok().and_then(|seen| wanted(&seen)) {
+            Some(id) => id,
+            // The watch is gone, and with it the process.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The partition's first offset, and the one behind its last; none when no broker says so.
+    pub async fn range(&self, of: &PartitionId) -> Option<(i64, i64)> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Range(of.clone(), reply)).ok()?;
+        answer.await.ok()
+    }
+}
+
+fn answer(
+    client: &BaseConsumer<Quiet>,
+    names: &[String],
+    asks: &mpsc::Receiver<Ask>,
+    publish: &watch::Sender<Seen>,
+) {
+    let wanted: Vec<CString> = names
+        .iter()
+        .map(|name| CString::new(name.as_str()).expect("a topic name has no NUL"))
+        .collect();
+    let mut told = HashMap::new();
+    let mut next = Instant::now();
+    loop {
+        match asks.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(Ask::Range(of, reply)) => {
+                match client.fetch_watermarks(&of.topic, of.partition, TIMEOUT) {
+                    Ok(range) => drop(reply.send(range)),
+                    Err(error) => debug!(%of, %error, "no watermarks"),
+                }
+                continue;
+            }
+            // Partitions are assigned, and ask, many at a time.
+            Ok(Ask::Ids(moment)) if publish.borrow().asked > moment => continue,
+            Ok(Ask::Ids(_)) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        // Errors of the connection wait here; the group member tells of them.
+        while client.poll(Duration::ZERO).is_some() {}
+        let asked = Instant::now();
+        match topic_ids(client.client(), &wanted, TIMEOUT) {
+            Ok(found) => publish.send_modify(|seen| {
+                for (topic, id) in found {
+                    if told.insert(topic.clone(), id.is_some()) != Some(id.is_some()) {
+                        tell(&topic, id);
+                    }
+                    seen.ids.insert(topic, id);
+                }
+                seen.asked = asked;
+            }),
+            Err(code) => debug!(%code, "no topic ids"),
+        }
+        next = Instant::now() + EVERY;
+    }
+}
+
+fn tell(topic: &str, id: Option<Uuid>) {
+    match id {
+        Some(id) => info!(topic, %id, "topic found"),
+        None => warn!(
+            topic,
+            "topic does not exist: it is read from the moment that it does"
+        ),
+    }
+}
+
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "topic watch");
+    }
+}
+
+impl ConsumerContext for Quiet {}

@@ -1,0 +1,88 @@
+//! What a failed call means, by its SQLSTATE alone.
+
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes by itself: the same call again, soon.
+    Retry,
+    /// A person must mend it: the same call again, now and then.
+    Park,
+    /// Another process owns the partition.
+    Fenced,
+    /// Postgres' position is not the one that this process goes on from: start over from it.
+    Reclaim,
+    /// The topic was deleted and made again: no offset means what it meant.
+    Recreated,
+}
+
+/// Decides by the five characters of an SQLSTATE; none is an answer that never came.
+pub fn verdict(code: Option<&str>) -> Verdict {
+    let Some(code) = code else {
+        return Verdict::Retry;
+    };
+    match code {
+        "PD010" => Verdict::Fenced,
+        "PD011" | "PD013" => Verdict::Reclaim,
+        "PD012" => Verdict::Recreated,
+        // Shutting down, crashed, starting up.
+        "57P01" | "57P02" | "57P03" => Verdict::Retry,
+        // Serialization, deadlock, lock not available; a standby on its way to be primary.
+        "40001" | "40P01" | "55P03" | "25006" => Verdict::Retry,
+        // Connection exceptions; insufficient resources.
+        code if code.starts_with("08") || code.starts_with("53") => Verdict::Retry,
+        _ => Verdict::Park,
+    }
+}
+
+/// The next step for a person, where the code tells it.
+pub fn advice(code: Option<&str>) -> &'static str {
+    match code.unwrap_or_default() {
+        "42883" | "3F000" | "42P01" => {
+            "is the extension in this database and up to date? CREATE EXTENSION deed, or ALTER EXTENSION deed UPDATE"
+        }
+        "42501" => {
+            "the login lacks a grant: run the scripts in sql/ and make it a member of deed_consumer"
+        }
+        "3D000" => "the database does not exist: look at database_url",
+        code if code.starts_with("28") => {
+            "the login was refused: look at database_url and pg_hba.conf"
+        }
+        "PD002" => "set the login's default_transaction_isolation to read committed",
+        "PD020" => "an index of the extension is missing or changed: REINDEX or create it again",
+        _ => "look at the message and at the server's log",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_tried_again() {
+        assert_eq!(verdict(None), Verdict::Retry);
+        for code in [
+            "08000", "08006", "57P01", "57P02", "57P03", "53100", "53300", "40001", "40P01",
+            "55P03", "25006",
+        ] {
+            assert_eq!(verdict(Some(code)), Verdict::Retry, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_mend_waits_for_one() {
+        for code in [
+            "42883", "3F000", "42P01", "XX000", "42501", "28P01", "57014", "PD002", "PD006",
+        ] {
+            assert_eq!(verdict(Some(code)), Verdict::Park, "{code}");
+            assert!(!advice(Some(code)).is_empty());
+        }
+    }
+
+    #[test]
+    fn ownership_has_answers_of_its_own() {
+        assert_eq!(verdict(Some("PD010")), Verdict::Fenced);
+        assert_eq!(verdict(Some("PD011")), Verdict::Reclaim);
+        assert_eq!(verdict(Some("PD013")), Verdict::Reclaim);
+        assert_eq!(verdict(Some("PD012")), Verdict::Recreated);
+    }
+}
