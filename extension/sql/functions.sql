@@ -38,7 +38,7 @@ CREATE FUNCTION deed.effective_level(principal uuid, document uuid)
 COMMENT ON FUNCTION deed.effective_level(uuid, uuid) IS
   'The level that the principal holds on the document, or null.';
 
--- Lists
+-- Lists. A page shorter than page_size is the last; a row's cursor continues behind that row.
 
 CREATE FUNCTION deed.list_documents(
     principal uuid,
@@ -49,17 +49,80 @@ CREATE FUNCTION deed.list_documents(
   RETURNS TABLE (document_id uuid, level deed.permission_level, title text,
     created_at timestamptz, created_by uuid,
     last_modified timestamptz, last_modified_by uuid, cursor text)
-  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 50 COST 1000
+  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_documents';
+COMMENT ON FUNCTION deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer) IS
+  'The documents on which the principal holds at least this level, with the level it holds. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
 CREATE FUNCTION deed.list_permissions(
     document uuid, after text DEFAULT NULL, page_size integer DEFAULT 50)
   RETURNS TABLE (recipient_id uuid, recipient_type deed.permission_recipient,
     name text, description text, level deed.permission_level,
     granted_by uuid, granted_at timestamptz, expires_at timestamptz, cursor text)
-  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 50 COST 1000
+  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_permissions';
 COMMENT ON FUNCTION deed.list_permissions(uuid, text, integer) IS
-  'The permissions on a document that are neither revoked nor expired, by recipient. A page shorter than page_size (1 to 1000) is the last; a row''s cursor, given as after, continues behind it.';
+  'The permissions on the document that are neither revoked nor expired, by recipient. page_size is 1 to 1000; after is the cursor of the last row seen.';
+
+CREATE FUNCTION deed.document(document uuid)
+  RETURNS TABLE (id uuid, title text, metadata jsonb, content jsonb,
+    created_at timestamptz, created_by uuid,
+    last_modified timestamptz, last_modified_by uuid, deleted_at timestamptz)
+  LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 1
+  SET search_path = pg_catalog, pg_temp
+  BEGIN ATOMIC
+    SELECT d.id, d.title, d.metadata, d.content, d.created_at, d.created_by,
+      d.last_modified, d.last_modified_by, d.deleted_at
+    FROM deed.document AS d
+    WHERE d.id = document.document AND d.created_at IS NOT NULL;
+  END;
+COMMENT ON FUNCTION deed.document(uuid) IS
+  'The document, whoever asks and also when it is deleted; no row when it is not created.';
+
+-- Applying. As the owner, so that EXECUTE is all that a caller needs.
+
+CREATE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_apply';
+COMMENT ON FUNCTION deed.apply(jsonb) IS
+  'Applies one CloudEvent in structured form. Idempotent; raises PD001 on a malformed event, its field in DETAIL.';
+
+CREATE FUNCTION deed.apply_batch(
+    consumer_group text, topic text, partition integer, epoch bigint,
+    continues_from bigint, next_offset bigint,
+    offsets bigint[], timestamps bigint[], keys bytea[],
+    header_counts integer[], header_names bytea[], header_values bytea[],
+    payloads bytea[])
+  RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_apply_batch';
+COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[]) IS
+  'Applies the records of one partition and moves its position, in one statement. Records below the stored position are skipped; what can''t be read is quarantined. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
+
+CREATE FUNCTION deed.claim(consumer_group text, topic text, partition integer, topic_id uuid)
+  RETURNS TABLE (epoch bigint, next_offset bigint)
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000 ROWS 1
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_claim';
+COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
+  'Takes the partition over: batches of earlier owners are refused from now on. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
+
+CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition integer)
+  RETURNS boolean
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+  BEGIN ATOMIC
+    WITH reset AS (
+      UPDATE deed.stream_position AS p
+      SET topic_id = NULL, next_offset = NULL, epoch = p.epoch + 1
+      WHERE p.consumer_group = reset_position.consumer_group
+        AND p.topic = reset_position.topic AND p.partition = reset_position.partition
+      RETURNING 1)
+    SELECT pg_catalog.count(*) > 0 FROM reset;
+  END;
+COMMENT ON FUNCTION deed.reset_position(text, text, integer) IS
+  'Forgets where a consumer group is in a partition, for a topic that was re-created or a log that was cut: the next claim starts at the log''s beginning, which is safe because applying is idempotent. False when there is no such position.';

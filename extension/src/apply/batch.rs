@@ -1,0 +1,163 @@
+//! The records of one partition, as the consumer hands them over.
+
+use std::collections::BTreeMap;
+
+use deed_core::decide::Outcome;
+use deed_core::event::Event;
+use deed_core::record::Header;
+
+use super::position::{self, Partition};
+use super::{events, quarantine};
+use crate::failure::{Failure, SqlState};
+use crate::pg::session;
+
+/// One batch; the arrays stand side by side, headers flattened.
+pub struct Batch<'a> {
+    /// Where the records come from, and for whom.
+    pub partition: Partition<'a>,
+    /// The epoch that `deed.claim` gave.
+    pub epoch: i64,
+    /// The offset that the batch continues from; none before anything was applied.
+    pub continues_from: Option<i64>,
+    /// The offset to store.
+    pub next_offset: i64,
+    /// Ascending, with gaps.
+    pub offsets: Vec<Option<i64>>,
+    /// Milliseconds since 1970, or -1.
+    pub timestamps: Vec<Option<i64>>,
+    /// Record keys; they are kept in quarantine and not read.
+    pub keys: Vec<Option<&'a [u8]>>,
+    /// How many headers each record has.
+    pub header_counts: Vec<Option<i32>>,
+    /// All header names.
+    pub header_names: Vec<Option<&'a [u8]>>,
+    /// All header values.
+    pub header_values: Vec<Option<&'a [u8]>>,
+    /// Record values.
+    pub payloads: Vec<Option<&'a [u8]>>,
+}
+
+/// One record of a batch.
+pub struct Record<'a> {
+    /// Its offset.
+    pub offset: i64,
+    /// Milliseconds since 1970, or -1.
+    pub timestamp: i64,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its headers, in order.
+    pub headers: Vec<Header<'a>>,
+    /// Its value.
+    pub payload: Option<&'a [u8]>,
+}
+
+/// How many events of a type had an outcome.
+pub struct Count {
+    /// The event type; none where it could not be read.
+    pub kind: Option<&'static str>,
+    /// What became of them.
+    pub outcome: Outcome,
+    /// How many.
+    pub events: i64,
+}
+
+/// Applies the batch, quarantines what can't be read and moves the position.
+pub fn batch(batch: &Batch<'_>) -> Result<Vec<Count>, Failure> {
+    session::require_read_committed()?;
+    let records = batch.records()?;
+    let position = position::lock(&batch.partition, batch.epoch)?;
+    let start = position.continue_from(&batch.partition, batch.continues_from)?;
+    let latest = session::latest_event_time();
+    let mut readable = Vec::with_capacity(records.len());
+    let mut rejected = Vec::new();
+    for record in records.iter().filter(|record| Some(record.offset) >= start) {
+        pgrx::check_for_interrupts!();
+        match Event::from_record(&record.headers, record.payload, latest) {
+            Ok(event) => readable.push(event),
+            Err(rejection) => rejected.push((record, rejection)),
+        }
+    }
+    let outcomes = events(&readable);
+    quarantine::insert(&batch.partition, position.topic_id, &rejected);
+    position::advance(&batch.partition, batch.next_offset);
+
+    let mut counts: BTreeMap<(Option<&'static str>, Outcome), i64> = BTreeMap::new();
+    for (event, outcome) in readable.iter().zip(outcomes) {
+        *counts.entry((Some(event.body.kind()), outcome)).or_default() += 1;
+    }
+    if !rejected.is_empty() {
+        counts.insert((None, Outcome::Rejected), rejected.len() as i64);
+    }
+    Ok(counts
+        .into_iter()
+        .map(|((kind, outcome), events)| Count {
+            kind,
+            outcome,
+            events,
+        })
+        .collect())
+}
+
+impl<'a> Batch<'a> {
+    /// The arrays as records, if they fit each other.
+    fn records(&self) -> Result<Vec<Record<'a>>, Failure> {
+        let records = self.offsets.len();
+        for (name, length) in [
+            ("timestamps", self.timestamps.len()),
+            ("keys", self.keys.len()),
+            ("header_counts", self.header_counts.len()),
+            ("payloads", self.payloads.len()),
+        ] {
+            if length != records {
+                return Err(malformed(format!(
+                    "{name} has {length} elements, expected {records} as in offsets"
+                )));
+            }
+        }
+        let mut headers = self.header_names.iter().zip(&self.header_values);
+        let mut result = Vec::with_capacity(records);
+        let mut previous = None;
+        for i in 0..records {
+            let (Some(offset), Some(timestamp), Some(count)) =
+                (self.offsets[i], self.timestamps[i], self.header_counts[i])
+            else {
+                return Err(malformed(
+                    "offsets, timestamps and header_counts must not hold nulls",
+                ));
+            };
+            if previous >= Some(offset) || offset < 0 || offset >= self.next_offset {
+                return Err(malformed(format!(
+                    "offset {offset} is out of order: expected offsets ascending and below next_offset"
+                )));
+            }
+            previous = Some(offset);
+            let count = usize::try_from(count)
+                .map_err(|_| malformed(format!("header_counts holds {count}")))?;
+            let headers: Vec<Header<'a>> = headers
+                .by_ref()
+                .take(count)
+                .map(|(name, value)| (name.unwrap_or_default(), *value))
+                .collect();
+            if headers.len() != count {
+                return Err(malformed("header_names is shorter than header_counts says"));
+            }
+            result.push(Record {
+                offset,
+                timestamp,
+                key: self.keys[i],
+                headers,
+                payload: self.payloads[i],
+            });
+        }
+        match self.header_names.len() == self.header_values.len() && headers.next().is_none() {
+            true => Ok(result),
+            false => Err(malformed(
+                "header_names, header_values and the sum of header_counts differ",
+            )),
+        }
+    }
+}
+
+fn malformed(message: impl Into<String>) -> Failure {
+    Failure::new(SqlState::MalformedBatch, message)
+}

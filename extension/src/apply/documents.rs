@@ -1,0 +1,189 @@
+//! The registers of documents, under the lock of their row.
+
+use deed_core::decide::{Decision, Held};
+use deed_core::fact::{DocumentRegister, Fact, Register};
+use deed_core::version::Version;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use uuid::Uuid;
+
+use super::{core_uuid, sql_time, sql_uuid, sql_uuids};
+use crate::pg::spi::{self, arg};
+
+/// The registers in the order of their version columns below.
+const REGISTERS: [DocumentRegister; 5] = [
+    DocumentRegister::Creation,
+    DocumentRegister::Title,
+    DocumentRegister::Metadata,
+    DocumentRegister::Content,
+    DocumentRegister::Lifecycle,
+];
+
+const COLUMNS: &str = "id, creation_version, created_at, created_by, title_version, title, \
+    metadata_version, metadata, content_version, content, lifecycle_version, deleted_at, \
+    deleted_by, last_modified, last_modified_by";
+
+const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_by, \
+      u.title_version, u.title, u.metadata_version, u.metadata::jsonb AS metadata, \
+      u.content_version, u.content::jsonb AS content, u.lifecycle_version, u.deleted_at, \
+      u.deleted_by, u.last_modified, u.last_modified_by \
+    FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
+      unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
+      unnest($14), unnest($15)) \
+    AS u (id, creation_version, created_at, created_by, title_version, title, metadata_version, \
+      metadata, content_version, content, lifecycle_version, deleted_at, deleted_by, \
+      last_modified, last_modified_by)) AS n";
+
+/// Writes those that are new, whole; gives the others, ascending.
+///
+/// A document that only has permissions yet gets a row too: its lock orders them.
+pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let inserted = spi::write(
+        &format!(
+            "INSERT INTO deed.document ({COLUMNS}) SELECT {COLUMNS} FROM {SOURCE} ORDER BY id \
+             ON CONFLICT (id) DO NOTHING RETURNING id"
+        ),
+        &rows(ids, decision),
+        |row| row.get(1).map(core_uuid),
+    );
+    super::without(ids, inserted)
+}
+
+/// Locks the rows in order and adds the versions that they hold.
+pub fn lock(ids: &[Uuid], held: &mut Held) {
+    if ids.is_empty() {
+        return;
+    }
+    let rows = spi::write(
+        "SELECT id, creation_version, title_version, metadata_version, content_version, \
+           lifecycle_version \
+         FROM deed.document WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+        &[arg(sql_uuids(ids))],
+        |row| {
+            let id = core_uuid(row.get(1)?);
+            let versions = std::array::from_fn(|i| row.get::<Vec<u8>>(i as i32 + 2));
+            Some((id, versions))
+        },
+    );
+    for (id, versions) in rows.into_iter().flatten() {
+        super::hold(held, REGISTERS, versions, |part| Register::Document(id, part));
+    }
+}
+
+/// Writes the registers of known documents that changed.
+pub fn update(known: &[Uuid], decision: &Decision) {
+    let changed: Vec<Uuid> = known
+        .iter()
+        .copied()
+        .filter(|id| REGISTERS.iter().any(|part| taken(decision, *id, *part).is_some()))
+        .collect();
+    if changed.is_empty() {
+        return;
+    }
+    spi::execute(
+        &format!(
+            "UPDATE deed.document AS d SET \
+               creation_version = coalesce(n.creation_version, d.creation_version), \
+               created_at = coalesce(n.created_at, d.created_at), \
+               created_by = coalesce(n.created_by, d.created_by), \
+               title_version = coalesce(n.title_version, d.title_version), \
+               title = CASE WHEN n.title_version IS NULL THEN d.title ELSE n.title END, \
+               metadata_version = coalesce(n.metadata_version, d.metadata_version), \
+               metadata = CASE WHEN n.metadata_version IS NULL THEN d.metadata \
+                 ELSE n.metadata END, \
+               content_version = coalesce(n.content_version, d.content_version), \
+               content = CASE WHEN n.content_version IS NULL THEN d.content ELSE n.content END, \
+               lifecycle_version = coalesce(n.lifecycle_version, d.lifecycle_version), \
+               deleted_at = CASE WHEN n.lifecycle_version IS NULL THEN d.deleted_at \
+                 ELSE n.deleted_at END, \
+               deleted_by = CASE WHEN n.lifecycle_version IS NULL THEN d.deleted_by \
+                 ELSE n.deleted_by END, \
+               last_modified = coalesce(n.last_modified, d.last_modified), \
+               last_modified_by = coalesce(n.last_modified_by, d.last_modified_by) \
+             FROM {SOURCE} WHERE d.id = n.id"
+        ),
+        &rows(&changed, decision),
+    );
+}
+
+fn taken(decision: &Decision, id: Uuid, part: DocumentRegister) -> Option<&(Version, Fact)> {
+    decision.taken.get(&Register::Document(id, part))
+}
+
+/// The values of one row, in the order of [`COLUMNS`].
+#[derive(Default)]
+struct Columns {
+    versions: [Vec<Option<Vec<u8>>>; 5],
+    created_at: Vec<Option<TimestampWithTimeZone>>,
+    created_by: Vec<Option<pgrx::Uuid>>,
+    title: Vec<Option<String>>,
+    metadata: Vec<Option<String>>,
+    content: Vec<Option<String>>,
+    deleted_at: Vec<Option<TimestampWithTimeZone>>,
+    deleted_by: Vec<Option<pgrx::Uuid>>,
+    last_modified: Vec<Option<TimestampWithTimeZone>>,
+    last_modified_by: Vec<Option<pgrx::Uuid>>,
+}
+
+/// The arguments of [`SOURCE`].
+fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
+    let mut columns = Columns::default();
+    for id in ids {
+        let part = |part| taken(decision, *id, part);
+        for (i, register) in REGISTERS.into_iter().enumerate() {
+            let version = part(register).map(|(version, _)| version.as_bytes().to_vec());
+            columns.versions[i].push(version);
+        }
+        let (created_at, created_by) = match part(DocumentRegister::Creation) {
+            Some((version, Fact::Creation { by })) => (sql_time(version.time()), Some(*by)),
+            _ => (None, None),
+        };
+        columns.created_at.push(created_at);
+        columns.created_by.push(created_by.map(sql_uuid));
+        columns.title.push(match part(DocumentRegister::Title) {
+            Some((_, Fact::Title { title, .. })) => title.clone(),
+            _ => None,
+        });
+        columns.metadata.push(match part(DocumentRegister::Metadata) {
+            Some((_, Fact::Metadata { metadata, .. })) => metadata.clone(),
+            _ => None,
+        });
+        columns.content.push(match part(DocumentRegister::Content) {
+            Some((_, Fact::Content { content, .. })) => content.clone(),
+            _ => None,
+        });
+        let (deleted_at, deleted_by) = match part(DocumentRegister::Lifecycle) {
+            Some((version, Fact::Deleted { by })) => (sql_time(version.time()), *by),
+            _ => (None, None),
+        };
+        columns.deleted_at.push(deleted_at);
+        columns.deleted_by.push(deleted_by.map(sql_uuid));
+        let modification = decision.modified.get(id);
+        columns
+            .last_modified
+            .push(modification.and_then(|m| sql_time(m.version.time())));
+        columns
+            .last_modified_by
+            .push(modification.map(|m| sql_uuid(m.by)));
+    }
+    let [creation, title, metadata, content, lifecycle] = columns.versions;
+    vec![
+        arg(sql_uuids(ids)),
+        arg(creation),
+        arg(columns.created_at),
+        arg(columns.created_by),
+        arg(title),
+        arg(columns.title),
+        arg(metadata),
+        arg(columns.metadata),
+        arg(content),
+        arg(columns.content),
+        arg(lifecycle),
+        arg(columns.deleted_at),
+        arg(columns.deleted_by),
+        arg(columns.last_modified),
+        arg(columns.last_modified_by),
+    ]
+}

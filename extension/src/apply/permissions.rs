@@ -1,0 +1,103 @@
+//! The permission registers. They stand under the lock of their document.
+
+use deed_core::decide::{Decision, Held};
+use deed_core::fact::{Fact, Register};
+use deed_core::version::Version;
+use uuid::Uuid;
+
+use super::{core_uuid, sql_time, sql_uuid};
+use crate::pg::spi::{self, arg};
+
+/// Reads the versions held for the permissions that `wanted` names, on locked known documents.
+pub fn read(known_documents: &[Uuid], wanted: &Decision, held: &mut Held) {
+    let (mut documents, mut recipients) = (Vec::new(), Vec::new());
+    for register in wanted.taken.keys() {
+        if let Register::Permission {
+            document,
+            recipient,
+        } = register
+            && known_documents.binary_search(document).is_ok()
+        {
+            documents.push(sql_uuid(*document));
+            recipients.push(sql_uuid(*recipient));
+        }
+    }
+    if documents.is_empty() {
+        return;
+    }
+    held.extend(
+        spi::write(
+            "SELECT p.document_id, p.recipient_id, p.version \
+             FROM ROWS FROM (unnest($1), unnest($2)) AS n (document_id, recipient_id) \
+             JOIN deed.permission AS p USING (document_id, recipient_id)",
+            &[arg(documents), arg(recipients)],
+            |row| {
+                let register = Register::Permission {
+                    document: core_uuid(row.get(1)?),
+                    recipient: core_uuid(row.get(2)?),
+                };
+                Some((register, Version::from_bytes(&row.get::<Vec<u8>>(3)?)?))
+            },
+        )
+        .into_iter()
+        .flatten(),
+    );
+}
+
+/// Writes the permissions that changed.
+pub fn write(decision: &Decision) {
+    let mut documents = Vec::new();
+    let mut recipients = Vec::new();
+    let mut versions = Vec::new();
+    let mut levels = Vec::new();
+    let mut actors = Vec::new();
+    let mut times = Vec::new();
+    let mut expiries = Vec::new();
+    for (register, (version, fact)) in &decision.taken {
+        if let (
+            Register::Permission {
+                document,
+                recipient,
+            },
+            Fact::Permission {
+                level,
+                by,
+                expires_at,
+            },
+        ) = (register, fact)
+        {
+            documents.push(sql_uuid(*document));
+            recipients.push(sql_uuid(*recipient));
+            versions.push(version.as_bytes().to_vec());
+            levels.push(level.map(|level| level.word()));
+            actors.push(sql_uuid(*by));
+            times.push(sql_time(version.time()));
+            expiries.push(expires_at.and_then(sql_time));
+        }
+    }
+    if documents.is_empty() {
+        return;
+    }
+    spi::execute(
+        "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_by, \
+           granted_at, expires_at) \
+         SELECT n.document_id, n.recipient_id, n.version, n.level::deed.permission_level, \
+           n.granted_by, n.granted_at, n.expires_at \
+         FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
+             unnest($7)) \
+           AS n (document_id, recipient_id, version, level, granted_by, granted_at, expires_at) \
+         ON CONFLICT (document_id, recipient_id) DO UPDATE \
+         SET version = excluded.version, level = excluded.level, \
+           granted_by = excluded.granted_by, granted_at = excluded.granted_at, \
+           expires_at = excluded.expires_at",
+        &[
+            arg(documents),
+            arg(recipients),
+            arg(versions),
+            arg(levels),
+            arg(actors),
+            arg(times),
+            arg(expiries),
+        ],
+    );
+}

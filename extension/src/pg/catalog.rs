@@ -1,0 +1,200 @@
+//! Where the tables and indexes that checks read are, and that they are what they should be.
+//!
+//! Found once a backend and kept until Postgres says that one of them changed.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use deed_core::Level;
+use pgrx::pg_sys;
+
+use super::enums::oid_of;
+use crate::failure::{Failure, SqlState};
+
+/// An index that is read directly, with the shape that the reader relies on.
+struct Expected {
+    table: &'static CStr,
+    index: &'static CStr,
+    /// Names of all columns, keys first.
+    columns: &'static [&'static CStr],
+    keys: i16,
+}
+
+const PERMISSION_BY_RECIPIENT: Expected = Expected {
+    table: c"permission",
+    index: c"permission_by_recipient",
+    columns: &[c"recipient_id", c"document_id", c"level", c"expires_at"],
+    keys: 2,
+};
+
+const DOCUMENT_NOT_LIVE: Expected = Expected {
+    table: c"document",
+    index: c"document_not_live",
+    columns: &[c"id"],
+    keys: 1,
+};
+
+/// A table and the index on it that a probe reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The table's OID.
+    pub table: pg_sys::Oid,
+    /// The index's OID.
+    pub index: pg_sys::Oid,
+}
+
+/// Everything that checks look up by OID.
+#[derive(Clone, Copy)]
+pub struct Catalog {
+    /// `deed.permission_by_recipient`
+    pub permission_by_recipient: Target,
+    /// `deed.document_not_live`
+    pub document_not_live: Target,
+    levels: [(Level, pg_sys::Oid); 3],
+}
+
+thread_local! {
+    static CACHED: Cell<Option<Catalog>> = const { Cell::new(None) };
+}
+
+impl Catalog {
+    /// The level whose label has this OID.
+    pub fn level(&self, oid: pg_sys::Oid) -> Option<Level> {
+        let found = self.levels.iter().find(|(_, label)| *label == oid);
+        found.map(|(level, _)| *level)
+    }
+
+    /// The OID of a level's label.
+    pub fn level_oid(&self, level: Level) -> pg_sys::Oid {
+        self.levels[level as usize].1
+    }
+}
+
+/// Asks Postgres to tell of changes; once a backend.
+pub fn watch_changes() {
+    // SAFETY: the callback stays loaded as long as the library, which Postgres never unloads.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::from(0_usize));
+    }
+}
+
+/// Runs in the middle of invalidation processing, where nothing may be looked up or raised.
+unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    let concerned = CACHED.get().is_some_and(|catalog| {
+        [catalog.permission_by_recipient, catalog.document_not_live]
+            .iter()
+            .any(|target| relation == target.table || relation == target.index)
+    });
+    if concerned || relation == pg_sys::InvalidOid {
+        CACHED.set(None);
+    }
+}
+
+/// The catalog as last seen, or found anew.
+pub fn current() -> Result<Catalog, Failure> {
+    match CACHED.get() {
+        Some(catalog) => Ok(catalog),
+        None => {
+            let catalog = Catalog {
+                permission_by_recipient: find(&PERMISSION_BY_RECIPIENT)?,
+                document_not_live: find(&DOCUMENT_NOT_LIVE)?,
+                levels: Level::ALL.map(|level| (level, oid_of(level))),
+            };
+            CACHED.set(Some(catalog));
+            Ok(catalog)
+        }
+    }
+}
+
+/// Locks the table, then its index, as the planner does, and gives the target under these locks.
+///
+/// The order matters: REINDEX CONCURRENTLY and DROP INDEX wait for those who hold the table. Taking
+/// a lock processes invalidations, so an index that was replaced meanwhile is found anew.
+pub fn lock(select: impl Fn(&Catalog) -> Target) -> Result<Target, Failure> {
+    loop {
+        let target = select(&current()?);
+        // SAFETY: locking an OID is allowed even when its relation is gone. Locks are kept to the
+        // end of the transaction, as for any table that a query has read.
+        unsafe {
+            pg_sys::LockRelationOid(target.table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            pg_sys::LockRelationOid(target.index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        }
+        if CACHED.get().is_some_and(|catalog| select(&catalog) == target) {
+            return Ok(target);
+        }
+        pgrx::check_for_interrupts!();
+    }
+}
+
+fn find(expected: &Expected) -> Result<Target, Failure> {
+    let share = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: plain catalog look-ups by name, then a relation opened under a lock, inspected
+    // through its relcache entry while it is open, and closed.
+    unsafe {
+        let namespace = pg_sys::get_namespace_oid(c"deed".as_ptr(), true);
+        let table = pg_sys::get_relname_relid(expected.table.as_ptr(), namespace);
+        if table == pg_sys::InvalidOid {
+            return Err(unusable(expected.table, "does not exist"));
+        }
+        pg_sys::LockRelationOid(table, share);
+        let index = pg_sys::get_relname_relid(expected.index.as_ptr(), namespace);
+        if index == pg_sys::InvalidOid {
+            return Err(unusable(expected.index, "does not exist"));
+        }
+        let relation = pg_sys::try_index_open(index, share);
+        if relation.is_null() {
+            return Err(unusable(expected.index, "does not exist"));
+        }
+        let problem = inspect(&*relation, table, expected);
+        pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        match problem {
+            None => Ok(Target { table, index }),
+            Some(problem) => Err(unusable(expected.index, problem)),
+        }
+    }
+}
+
+/// # Safety
+/// `relation` must be an open index.
+unsafe fn inspect(
+    relation: &pg_sys::RelationData,
+    table: pg_sys::Oid,
+    expected: &Expected,
+) -> Option<&'static str> {
+    // SAFETY: an open index has rd_index and its tuple; indkey holds indnatts numbers behind it.
+    unsafe {
+        let index = &*relation.rd_index;
+        if index.indrelid != table {
+            return Some("is an index of another table");
+        }
+        if !index.indisvalid || !index.indisready || !index.indislive {
+            return Some("is not valid");
+        }
+        if index.indcheckxmin {
+            let xmin = pg_sys::htup::HeapTupleHeaderGetXmin((*relation.rd_indextuple).t_data);
+            if !pg_sys::TransactionIdPrecedes(xmin, pg_sys::TransactionXmin) {
+                return Some("is too new for this transaction's snapshot");
+            }
+        }
+        let numbers = index.indkey.values.as_slice(index.indnatts as usize);
+        let as_expected = index.indnkeyatts == expected.keys
+            && numbers.len() == expected.columns.len()
+            && numbers
+                .iter()
+                .zip(expected.columns)
+                .all(|(number, column)| *number == pg_sys::get_attnum(table, column.as_ptr()));
+        match as_expected {
+            true => None,
+            false => Some("has other columns than expected"),
+        }
+    }
+}
+
+fn unusable(name: &CStr, problem: &str) -> Failure {
+    let name = name.to_string_lossy();
+    Failure::new(
+        SqlState::IndexUnusable,
+        format!("checks can't be answered: deed.{name} {problem}"),
+    )
+    .hint("REINDEX it, or restore it as in the extension's sql/indexes.sql.")
+}

@@ -1,0 +1,61 @@
+//! What the session and the database say of themselves.
+
+use std::ffi::c_int;
+
+use deed_core::version::Instant;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
+
+use crate::failure::{Failure, SqlState};
+
+/// Seconds; five minutes by default.
+static MAX_CLOCK_SKEW: GucSetting<i32> = GucSetting::<i32>::new(300);
+
+/// Defines the settings of the extension.
+pub fn define_settings() {
+    GucRegistry::define_int_guc(
+        c"deed.max_clock_skew",
+        c"How far ahead of the database clock an event's time may be.",
+        c"An event further ahead is quarantined, for one bad clock would freeze a register.",
+        &MAX_CLOCK_SKEW,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+}
+
+/// The latest time that an event may carry now.
+pub fn latest_event_time() -> Instant {
+    // SAFETY: reads the system clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    Instant::from_postgres_micros(now.saturating_add(i64::from(MAX_CLOCK_SKEW.get()) * 1_000_000))
+}
+
+/// When the client's statement started, in microseconds since 2000: what expiry is compared with.
+pub fn statement_start() -> i64 {
+    // SAFETY: reads a variable of the backend; parallel workers have their leader's value.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
+/// Whether reads must register with serializable transactions' conflict detection.
+pub fn is_serializable() -> bool {
+    isolation_level() == pg_sys::XACT_SERIALIZABLE as c_int
+}
+
+/// Refuses to go on above READ COMMITTED, where `FOR UPDATE` on a row that another session only
+/// locked succeeds and the read behind it misses what that session committed.
+pub fn require_read_committed() -> Result<(), Failure> {
+    match isolation_level() <= pg_sys::XACT_READ_COMMITTED as c_int {
+        true => Ok(()),
+        false => Err(Failure::new(
+            SqlState::IsolationLevel,
+            "events can't be applied above READ COMMITTED",
+        )
+        .hint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")),
+    }
+}
+
+fn isolation_level() -> c_int {
+    // SAFETY: a plain variable that only this backend writes.
+    unsafe { pg_sys::XactIsoLevel }
+}

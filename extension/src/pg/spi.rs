@@ -1,0 +1,95 @@
+//! SQL from inside a function.
+//!
+//! pgrx's own client takes a new snapshot for a read as soon as the transaction has written, so a
+//! list would see more than the query around it. Here the caller says which one it means.
+
+use std::ffi::{CString, c_char, c_long};
+
+use pgrx::datum::{DatumWithOid, FromDatum, IntoDatum};
+use pgrx::pg_sys;
+
+/// One row of a result, valid while it is read.
+pub struct Row {
+    tuple: pg_sys::HeapTuple,
+    columns: pg_sys::TupleDesc,
+}
+
+impl Row {
+    /// The value in a column, counted from 1. `T` must own its data and fit the column's type.
+    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+        let mut is_null = false;
+        // SAFETY: tuple and descriptor belong to the open SPI result; the statements of this crate
+        // name their column types, so `T` fits.
+        unsafe {
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.columns, column, &mut is_null);
+            T::from_datum(datum, is_null)
+        }
+    }
+}
+
+/// Runs a statement under the caller's active snapshot; it must not write.
+pub fn read<T>(sql: &str, arguments: &[DatumWithOid<'_>], row: impl FnMut(&Row) -> T) -> Vec<T> {
+    run(sql, arguments, true, row)
+}
+
+/// Runs a statement under a new snapshot that sees this transaction's own writes.
+pub fn write<T>(sql: &str, arguments: &[DatumWithOid<'_>], row: impl FnMut(&Row) -> T) -> Vec<T> {
+    run(sql, arguments, false, row)
+}
+
+/// Like [`write`], for a statement whose rows nobody reads.
+pub fn execute(sql: &str, arguments: &[DatumWithOid<'_>]) {
+    write(sql, arguments, |_| ());
+}
+
+/// An argument whose type says its SQL type.
+pub fn arg<'a, T: IntoDatum>(value: T) -> DatumWithOid<'a> {
+    DatumWithOid::from(value)
+}
+
+fn run<T>(
+    sql: &str,
+    arguments: &[DatumWithOid<'_>],
+    read_only: bool,
+    mut row: impl FnMut(&Row) -> T,
+) -> Vec<T> {
+    let sql = CString::new(sql).expect("statements hold no zero byte");
+    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    let (mut values, nulls): (Vec<pg_sys::Datum>, Vec<c_char>) = arguments
+        .iter()
+        .map(|argument| match argument.datum() {
+            Some(datum) => (datum.sans_lifetime(), b' ' as c_char),
+            None => (pg_sys::Datum::null(), b'n' as c_char),
+        })
+        .unzip();
+    // SAFETY: the three arrays are as long as the count says and outlive the call. An error leaves
+    // by unwinding; Postgres then closes the SPI connection at the end of the (sub)transaction.
+    // `SPI_processed` rows are valid until SPI_finish, and `row` copies what it keeps: allocations
+    // that it makes in Postgres' memory are gone with SPI_finish, so results are Rust-owned.
+    unsafe {
+        let connected = pg_sys::SPI_connect();
+        assert_eq!(connected, pg_sys::SPI_OK_CONNECT as i32, "SPI_connect");
+        let status = pg_sys::SPI_execute_with_args(
+            sql.as_ptr(),
+            arguments.len() as i32,
+            types.as_mut_ptr(),
+            values.as_mut_ptr(),
+            nulls.as_ptr(),
+            read_only,
+            0 as c_long,
+        );
+        assert!(status > 0, "SPI_execute_with_args answered {status}");
+        let mut rows = Vec::new();
+        if let Some(table) = pg_sys::SPI_tuptable.as_ref() {
+            let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
+            rows.extend(tuples.iter().map(|tuple| {
+                row(&Row {
+                    tuple: *tuple,
+                    columns: table.tupdesc,
+                })
+            }));
+        }
+        pg_sys::SPI_finish();
+        rows
+    }
+}
