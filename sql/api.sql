@@ -83,9 +83,11 @@ BEGIN
   asked := deed_http.read_uuid('document', document);
   held := deed.effective_level(deed_http.principal_asked(principal), asked);
   IF held IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'PT404', MESSAGE = 'document: there is none with this id that the caller can see';
+    RAISE EXCEPTION USING ERRCODE = 'PT404',
+      MESSAGE = 'document: there is none with this id that the caller can see';
   ELSIF held < 'editor' THEN
-    RAISE EXCEPTION USING ERRCODE = 'PT403', MESSAGE = 'document: its permissions are for editors and owners';
+    RAISE EXCEPTION USING ERRCODE = 'PT403',
+      MESSAGE = 'document: its permissions are for editors and owners';
   END IF;
   RETURN QUERY
     SELECT p.recipient_id, p.recipient_type::text, p.name, p.description, p.level::text,

@@ -27,7 +27,8 @@ DECLARE
 BEGIN
   -- A token may name the login itself, which PostgREST need not change its role for.
   IF caller NOT IN ('deed_anon', 'deed_user', 'deed_service') THEN
-    RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim role is wrong, expected deed_anon, deed_user or deed_service';
+    RAISE EXCEPTION USING ERRCODE = 'PT401',
+      MESSAGE = 'token: claim role is wrong, expected deed_anon, deed_user or deed_service';
   END IF;
   -- PostgREST gives claims to a request without a token too: its role.
   IF caller = 'deed_anon' AND (headers ->> 'authorization' ~* '^bearer') IS NOT TRUE THEN
@@ -35,18 +36,22 @@ BEGIN
   ELSE
     -- PostgREST compares both, but only where a token has them.
     IF (claims -> 'aud' OPERATOR(pg_catalog.?) 'deed') IS NOT TRUE THEN
-      RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim aud is missing, expected "deed"';
+      RAISE EXCEPTION USING ERRCODE = 'PT401',
+        MESSAGE = 'token: claim aud is missing, expected "deed"';
     END IF;
     IF (pg_catalog.jsonb_typeof(claims -> 'exp') = 'number') IS NOT TRUE THEN
-      RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim exp is missing, expected seconds since 1970';
+      RAISE EXCEPTION USING ERRCODE = 'PT401',
+        MESSAGE = 'token: claim exp is missing, expected seconds since 1970';
     END IF;
     speaker := claims ->> 'sub';
     IF speaker IS NULL THEN
       IF caller <> 'deed_service' THEN
-        RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim sub is missing, expected the uuid of a principal';
+        RAISE EXCEPTION USING ERRCODE = 'PT401',
+          MESSAGE = 'token: claim sub is missing, expected the uuid of a principal';
       END IF;
     ELSIF NOT deed_http.is_uuid(speaker) THEN
-      RAISE EXCEPTION USING ERRCODE = 'PT401', MESSAGE = 'token: claim sub is wrong, expected the uuid of a principal';
+      RAISE EXCEPTION USING ERRCODE = 'PT401',
+        MESSAGE = 'token: claim sub is wrong, expected the uuid of a principal';
     END IF;
   END IF;
   -- Set on every request, to '' too: nothing of an earlier one may stay.
@@ -65,10 +70,12 @@ DECLARE
     ELSE deed_http.read_uuid('principal', principal) END;
 BEGIN
   IF asked IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'PT400', MESSAGE = 'principal: expected a uuid, for the token has no sub';
+    RAISE EXCEPTION USING ERRCODE = 'PT400',
+      MESSAGE = 'principal: expected a uuid, for the token has no sub';
   END IF;
   IF asked IS DISTINCT FROM speaker AND pg_catalog.current_setting('role') <> 'deed_service' THEN
-    RAISE EXCEPTION USING ERRCODE = 'PT403', MESSAGE = 'principal: only a service may ask for another principal';
+    RAISE EXCEPTION USING ERRCODE = 'PT403',
+      MESSAGE = 'principal: only a service may ask for another principal';
   END IF;
   RETURN asked;
 END
@@ -130,7 +137,8 @@ BEGIN
     RETURN;
   END IF;
   RAISE LOG 'deed: a route failed with SQLSTATE %: %', state, message;
-  RAISE EXCEPTION USING ERRCODE = 'PT500', MESSAGE = 'the question could not be answered; the database log says why';
+  RAISE EXCEPTION USING ERRCODE = 'PT500',
+    MESSAGE = 'the question could not be answered; the database log says why';
 END
 $$;
 COMMENT ON FUNCTION deed_http.hide(text, text) IS

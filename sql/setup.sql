@@ -9,6 +9,14 @@
 BEGIN;
 -- A script that replaces what is there would otherwise talk about every object that it skips.
 SET LOCAL client_min_messages = warning;
+DO $$
+BEGIN
+  IF pg_catalog.to_regnamespace('deed') IS NULL THEN
+    RAISE EXCEPTION USING MESSAGE = 'this database has no extension deed',
+      HINT = 'Run CREATE EXTENSION deed in it first.';
+  END IF;
+END
+$$;
 \ir roles.sql
 \ir grants.sql
 \ir http.sql
