@@ -1,0 +1,23 @@
+//! Runs the real Postgres, Kafka, PostgREST and consumer as child processes, and drives them.
+//!
+//! - [`place`]: where things lie, as `dev/env.sh` says
+//! - [`process`]: one child process, from start to a certain end
+//! - [`postgres`], [`kafka`], [`postgrest`], [`consumer`]: the four parts of the line
+//! - [`event`]: CloudEvents as Kafka records; [`load`]: many of them, drawn from a seed
+//! - [`snapshot`]: all that the events left in the tables, to be compared
+//! - [`cases`]: sharing cases, each a list of grants and what must follow
+//! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
+//! - [`demo`]: what `make demo` runs
+
+pub mod cases;
+pub mod consumer;
+pub mod demo;
+pub mod event;
+pub mod kafka;
+pub mod load;
+pub mod place;
+pub mod postgres;
+pub mod postgrest;
+pub mod process;
+pub mod snapshot;
+pub mod stage;

@@ -1,0 +1,363 @@
+//! A single Kafka broker in KRaft mode, on a loopback port that restarts keep.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::event::Record;
+use crate::place::Place;
+use crate::process::{Identity, Launch, Lifetime, Process, Signal, run};
+
+/// A constant id: a random one may start with `-`, which the format tool takes for a flag.
+const CLUSTER_ID: &str = "deedDeedDeedDeedDeedDA";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const LOG4J: &str = "\
+rootLogger.level = INFO
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %m (%c)%n
+";
+
+/// What a broker is like.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Its folder: data, properties, log. Made when missing, kept when there.
+    pub folder: PathBuf,
+    /// Its port on 127.0.0.1; 0 is any that is free.
+    pub port: u16,
+    /// How long it runs.
+    pub lifetime: Lifetime,
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Kafka {
+    place: Place,
+    spec: Spec,
+    process: Mutex<Process>,
+}
+
+impl Kafka {
+    /// Starts a broker, formatting its folder first when it is new, and waits until it is ready.
+    pub fn start(place: &Place, mut spec: Spec) -> Result<Self, String> {
+        let describe = |error: std::io::Error| format!("{}: {error}", spec.folder.display());
+        let fresh = !spec.folder.join("data/meta.properties").exists();
+        fs::create_dir_all(spec.folder.join("data")).map_err(describe)?;
+        fs::write(spec.folder.join("log4j2.properties"), LOG4J).map_err(describe)?;
+        write_properties(&spec)?;
+        if fresh {
+            let mut format = java(place, &spec, "kafka.tools.StorageTool");
+            format.args([
+                "format",
+                "--standalone",
+                "-t",
+                CLUSTER_ID,
+                "-c",
+                "server.properties",
+            ]);
+            run(&format, None)?;
+        }
+        let process = launch(place, &mut spec)?;
+        Ok(Self {
+            place: place.clone(),
+            spec,
+            process: Mutex::new(process),
+        })
+    }
+
+    /// Takes over a broker that an earlier run left running.
+    pub fn adopt(place: &Place, spec: Spec, identity: Identity) -> Self {
+        let log = spec.folder.join("log");
+        let process = Process::adopt(broker(&log, spec.lifetime), identity);
+        Self {
+            place: place.clone(),
+            spec,
+            process: Mutex::new(process),
+        }
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Stops it in order.
+    pub fn stop(&self) -> Result<(), String> {
+        self.process().stop(DEADLINE).map(drop)
+    }
+
+    /// Starts it on its old data and port.
+    pub fn start_again(&self) -> Result<(), String> {
+        // The properties name the port by now, so it is the old one.
+        *self.process() = launch(&self.place, &mut self.spec.clone())?;
+        Ok(())
+    }
+
+    /// The running process.
+    pub fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.spec.port
+    }
+
+    /// Its address, for clients.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.spec.port)
+    }
+
+    /// Creates a topic.
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), String> {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let outcome = block_on(self.admin()?.create_topics(&[topic], &options()));
+        one(name, outcome)
+    }
+
+    /// Whether the broker knows the topic.
+    pub fn has_topic(&self, name: &str) -> Result<bool, String> {
+        let client = self.reader()?;
+        let metadata = client.fetch_metadata(None, DEADLINE);
+        let metadata = metadata.map_err(|error| format!("topics: {error}"))?;
+        Ok(metadata.topics().iter().any(|topic| topic.name() == name))
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&self, name: &str) -> Result<(), String> {
+        let outcome = block_on(self.admin()?.delete_topics(&[name], &options()));
+        one(name, outcome)
+    }
+
+    /// The offset behind the last record of each partition, in their order.
+    pub fn ends(&self, topic: &str) -> Result<Vec<i64>, String> {
+        let describe = |error| format!("topic {topic}: {error}");
+        let client = self.reader()?;
+        let metadata = client
+            .fetch_metadata(Some(topic), DEADLINE)
+            .map_err(describe)?;
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions());
+        let mut ids: Vec<i32> = partitions.map(|partition| partition.id()).collect();
+        ids.sort_unstable();
+        ids.into_iter()
+            .map(|id| {
+                Ok(client
+                    .fetch_watermarks(topic, id, DEADLINE)
+                    .map_err(describe)?
+                    .1)
+            })
+            .collect()
+    }
+
+    /// Sends records and waits until the broker has all of them.
+    pub fn send<'a>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<(), String> {
+        let sender = self.sender()?;
+        for record in records {
+            sender.send(topic, record)?;
+        }
+        sender.flush()
+    }
+
+    /// A producer that outlives restarts of the broker.
+    pub fn sender(&self) -> Result<Sender, String> {
+        self.client()
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("message.max.bytes", "2000000")
+            .create()
+            .map(Sender)
+            .map_err(|error| format!("producer: {error}"))
+    }
+
+    /// Kafka's own console producer, which takes lines `header:value,...TAB key TAB value`.
+    pub fn console_producer(place: &Place, bootstrap: &str, topic: &str) -> Command {
+        let mut command = Command::new("java");
+        command
+            .args([
+                "-Xmx128m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+            ])
+            .arg(place.kafka_classes())
+            .args([
+                "org.apache.kafka.tools.ConsoleProducer",
+                "--bootstrap-server",
+                bootstrap,
+            ])
+            .args(["--topic", topic])
+            .args(["--reader-property", "parse.key=true"])
+            .args(["--reader-property", "parse.headers=true"]);
+        command
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.bootstrap())
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "500");
+        config
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, String> {
+        let client = self.client().create();
+        client.map_err(|error| format!("admin client: {error}"))
+    }
+
+    fn reader(&self) -> Result<BaseConsumer, String> {
+        let client = self.client().create();
+        client.map_err(|error| format!("reading client: {error}"))
+    }
+}
+
+/// A producer.
+pub struct Sender(ThreadedProducer<DefaultProducerContext>);
+
+impl Sender {
+    /// Hands a record over; [`Self::flush`] waits until the broker has it.
+    pub fn send(&self, topic: &str, record: &Record) -> Result<(), String> {
+        loop {
+            let mut out = BaseRecord::<[u8], [u8]>::to(topic).headers(record.headers());
+            out.key = record.key.as_deref();
+            out.payload = record.value.as_deref();
+            out.partition = record.partition;
+            match self.0.send(out) {
+                Ok(()) => return Ok(()),
+                Err((error, _))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) =>
+                {
+                    self.flush()?;
+                }
+                Err((error, _)) => return Err(format!("sending to {topic}: {error}")),
+            }
+        }
+    }
+
+    /// Waits until the broker has all records.
+    pub fn flush(&self) -> Result<(), String> {
+        self.0
+            .flush(DEADLINE)
+            .map_err(|error| format!("sending: {error}"))
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(DEADLINE))
+}
+
+fn one(
+    name: &str,
+    outcome: rdkafka::error::KafkaResult<Vec<rdkafka::admin::TopicResult>>,
+) -> Result<(), String> {
+    for topic in outcome.map_err(|error| format!("topic {name}: {error}"))? {
+        topic.map_err(|(topic, code)| format!("topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+fn write_properties(spec: &Spec) -> Result<(), String> {
+    let properties = format!(
+        "\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:0
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=1
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+message.max.bytes=2000000
+# Default 3 s: a group of one need not wait for others.
+group.initial.rebalance.delay.ms=0
+# Defaults 6 s to 45 s: a killed consumer's partitions are free again soon.
+group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.session.timeout.ms=3000
+group.consumer.min.heartbeat.interval.ms=500
+group.consumer.heartbeat.interval.ms=500
+# Default 9 s: a killed broker waits, on its return, for the end of its own old session.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
+",
+        port = spec.port,
+        data = spec.folder.join("data").display(),
+    );
+    let path = spec.folder.join("server.properties");
+    fs::write(&path, properties).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn java(place: &Place, spec: &Spec, class: &str) -> Command {
+    let mut command = Command::new("java");
+    command
+        .current_dir(&spec.folder)
+        .args([
+            "-Xms128m",
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+        ])
+        .args([
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Dlog4j2.configurationFile=file:log4j2.properties",
+        ])
+        .args(["-cp", &place.kafka_classes(), class]);
+    command
+}
+
+fn broker(log: &std::path::Path, lifetime: Lifetime) -> Launch<'_> {
+    Launch {
+        name: "Kafka",
+        log,
+        user: None,
+        polite: Signal::TERM,
+        lifetime,
+    }
+}
+
+/// Starts the broker, and writes the port that it got into its properties.
+fn launch(place: &Place, spec: &mut Spec) -> Result<Process, String> {
+    let mut command = java(place, spec, "kafka.Kafka");
+    command.arg("server.properties");
+    let log = spec.folder.join("log");
+    let mut process = Process::start(broker(&log, spec.lifetime), &command)?;
+    spec.port = process.wait_for_log("Kafka Server started", DEADLINE, |log| {
+        log.contains("Kafka Server started").then_some(())?;
+        // The controller's listener comes first, the broker's last.
+        let (_, port) = log.rsplit_once("Awaiting socket connections on 127.0.0.1:")?;
+        port.split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    })?;
+    write_properties(spec)?;
+    Ok(process)
+}

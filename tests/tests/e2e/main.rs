@@ -1,0 +1,15 @@
+//! End to end: from a Kafka record to the answers, on real servers and the real consumer.
+//!
+//! One binary, so that all tests share a Kafka and a Postgres (`deed_tests::stage`); run one room
+//! with `cargo test -p deed-tests poison::`.
+
+mod cases;
+mod convergence;
+mod dump;
+mod http;
+mod kill;
+mod line;
+mod poison;
+mod recreated;
+mod restart;
+mod takeover;

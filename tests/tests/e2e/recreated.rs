@@ -1,0 +1,88 @@
+//! A topic that is deleted and made again.
+
+use deed_tests::event::{Clock, id};
+use deed_tests::process::wait_until;
+use deed_tests::stage::{DEADLINE, Line, positions, shared_kafka, shared_postgres};
+
+#[test]
+fn a_recreated_topic_stops_its_partitions_loudly_and_others_go_on() {
+    let topics = [("remade", 2), ("steady", 1)];
+    let line = Line::new(shared_kafka(), shared_postgres(), "recreated", &topics);
+    let mut consumer = line.consumer("a");
+    let [remade, steady] = [&line.topics[0], &line.topics[1]];
+    let anne = id("recreated anne");
+    let mut clock = Clock::default();
+    let mut records = |name: &str, count: usize| {
+        let document = |n| id(&format!("recreated {name} {n}"));
+        let event = |n| clock.created(document(n), anne, name).structured();
+        (0..count).map(event).collect::<Vec<_>>()
+    };
+    line.kafka
+        .send(remade, &records("before", 20))
+        .expect("sending");
+    line.wait_until_applied();
+    let before = positions(&mut line.admin(), &line.name, remade);
+
+    line.kafka.delete_topic(remade).expect("deleted");
+    wait_until("the topic is gone", DEADLINE, || {
+        (!line.kafka.has_topic(remade).ok()?).then_some(())
+    })
+    .expect("gone");
+    line.kafka.create_topic(remade, 2).expect("made again");
+    // More than before: the stored offsets lie inside the new log, where nothing else would tell.
+    line.kafka
+        .send(remade, &records("after", 60))
+        .expect("sending");
+    let told = |log: &str| {
+        let mut lines = log.lines();
+        lines
+            .find(|line| line.contains(remade.as_str()) && line.contains("ERROR"))
+            .map(|_| ())
+    };
+    consumer
+        .wait_for_log("it says that the topic is another", DEADLINE, told)
+        .expect("a loud line");
+
+    line.kafka
+        .send(steady, &records("steady", 20))
+        .expect("sending");
+    let mut client = line.admin();
+    wait_until("the other topic goes on", DEADLINE, || {
+        (positions(&mut client, &line.name, steady)? == [20]).then_some(())
+    })
+    .expect("goes on");
+    let count = |client: &mut postgres::Client| -> i64 {
+        client
+            .query_one(
+                "SELECT count(*) FROM deed.document WHERE title = 'after'",
+                &[],
+            )
+            .expect("documents")
+            .get(0)
+    };
+    assert_eq!(count(&mut client), 0, "nothing of the new topic is applied");
+    assert_eq!(positions(&mut client, &line.name, remade), before);
+    assert!(consumer.lives());
+
+    // A restart does not make it right either.
+    consumer.stop(DEADLINE).expect("stops");
+    let mut restarted = line.consumer("b");
+    restarted
+        .wait_for_log("it says so again", DEADLINE, told)
+        .expect("a loud line");
+    assert_eq!(count(&mut client), 0, "nothing after a restart");
+
+    // The operator's way on: forget the position; the next claim starts at the log's beginning.
+    for partition in 0..2 {
+        client
+            .query_one(
+                "SELECT deed.reset_position($1, $2, $3)",
+                &[&line.name, remade, &partition],
+            )
+            .expect("reset");
+    }
+    drop(restarted);
+    let _third = line.consumer("c");
+    line.wait_until_applied();
+    assert_eq!(count(&mut client), 60);
+}
