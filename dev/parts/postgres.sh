@@ -41,21 +41,24 @@ private_postgres() {
     "$DEED_PRIVATE/pg/$1/bin/postgres" --version
 }
 
-# Names all majors whichever are installed: pgrx builds its bindings anew whenever this file changes.
+# need_pgrx_home MAJOR...: pgrx wants a list of the copies, and each on it must be there.
 need_pgrx_home() {
-    if [ -f "$PGRX_HOME/config.toml" ]; then return; fi
-    need "pgrx's list of the Postgres copies, $PGRX_HOME/config.toml" "see that the disk is not full" write_pgrx_home
+    local major config='[configs]'
+    for major in 15 16 17 18; do
+        if [ -d "$DEED_PRIVATE/pg/$major" ] || [[ " $* " == *" $major "* ]]; then
+            config+=$'\n'"pg$major = \"$DEED_PRIVATE/pg/$major/bin/pg_config\""
+        fi
+    done
+    if [ "$(cat "$PGRX_HOME/config.toml" 2>/dev/null)" = "$config" ]; then return; fi
+    need "pgrx's list of this clone's Postgres copies" "see that the disk is not full" write_pgrx_home "$config"
 }
 
+# The list is dated like the Postgres it names, because pgrx makes its bindings anew, and compiles all
+# that rests on them, when the list is younger than they are.
 write_pgrx_home() {
-    local major
     mkdir -p "$PGRX_HOME"
-    {
-        echo '[configs]'
-        for major in 15 16 17 18; do
-            echo "pg$major = \"$DEED_PRIVATE/pg/$major/bin/pg_config\""
-        done
-    } >"$PGRX_HOME/config.toml.new"
+    printf '%s\n' "$1" >"$PGRX_HOME/config.toml.new"
+    touch -r "$DEED_CACHE/postgres/18/.pin" "$PGRX_HOME/config.toml.new"
     mv "$PGRX_HOME/config.toml.new" "$PGRX_HOME/config.toml"
 }
 

@@ -25,7 +25,7 @@ run_steps() {
     mkdir -p "$DEED_CACHE/locks" "$DEED_CACHE/logs"
     for ((n = 0; n < total; n++)); do
         printf 'step %d of %d: %s\n' "$((n + 1))" "$total" "${step_titles[n]}"
-        run_step "$DEED_CACHE/logs/install-$$-$((n + 1)).log" "${step_hints[n]}" "${step_commands[n]}"
+        run_step "$DEED_CACHE/logs/step-$$-$((n + 1)).log" "${step_hints[n]}" "${step_commands[n]}"
     done
 }
 
