@@ -14,9 +14,22 @@ pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/types.sql", name = "types", bootstrap);
 pgrx::extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["types"]);
-pgrx::extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
-pgrx::extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["indexes"]);
-pgrx::extension_sql_file!("../sql/surface.sql", name = "surface", requires = ["functions"], finalize);
+pgrx::extension_sql_file!(
+    "../sql/indexes.sql",
+    name = "indexes",
+    requires = ["tables"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions.sql",
+    name = "functions",
+    requires = ["indexes"]
+);
+pgrx::extension_sql_file!(
+    "../sql/surface.sql",
+    name = "surface",
+    requires = ["functions"],
+    finalize
+);
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;

@@ -65,8 +65,14 @@ mod tests {
         let binding: &[&[u8]] = &[b"list_documents", b"viewer"];
         let cursor = seal(binding, b"key1");
         assert_eq!(open::<4>(binding, &cursor), Ok(*b"key1"));
-        assert_eq!(open::<4>(&[b"list_documents", b"editor"], &cursor), Err(WrongCursor));
-        assert_eq!(open::<4>(&[b"list_documentsv", b"iewer"], &cursor), Err(WrongCursor));
+        assert_eq!(
+            open::<4>(&[b"list_documents", b"editor"], &cursor),
+            Err(WrongCursor)
+        );
+        assert_eq!(
+            open::<4>(&[b"list_documentsv", b"iewer"], &cursor),
+            Err(WrongCursor)
+        );
         assert_eq!(open::<5>(binding, &cursor), Err(WrongCursor));
         assert_eq!(open::<4>(binding, ""), Err(WrongCursor));
         assert_eq!(open::<4>(binding, &"A".repeat(100_000)), Err(WrongCursor));
@@ -74,7 +80,11 @@ mod tests {
             let mut tampered = cursor.clone().into_bytes();
             tampered[i] = if tampered[i] == b'A' { b'B' } else { b'A' };
             let tampered = String::from_utf8(tampered).unwrap();
-            assert_eq!(open::<4>(binding, &tampered), Err(WrongCursor), "{tampered}");
+            assert_eq!(
+                open::<4>(binding, &tampered),
+                Err(WrongCursor),
+                "{tampered}"
+            );
         }
     }
 }

@@ -170,7 +170,11 @@ fn body(kind: &str, data: &mut Members<'_>) -> Result<Body, Rejection> {
             revoked_by: data.actor("revoked_by")?,
         },
         unknown => {
-            return Err(Rejection::expected("type", "a type that Deed knows", unknown));
+            return Err(Rejection::expected(
+                "type",
+                "a type that Deed knows",
+                unknown,
+            ));
         }
     })
 }

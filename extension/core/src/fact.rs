@@ -141,9 +141,7 @@ pub fn split(event: &Event) -> Vec<(Register, Fact)> {
             ));
             facts
         }
-        Body::DocumentUpdated { updated_by, parts } => {
-            document_parts(subject, updated_by, parts)
-        }
+        Body::DocumentUpdated { updated_by, parts } => document_parts(subject, updated_by, parts),
         Body::DocumentDeleted { by } => vec![(
             Register::Document(subject, DocumentRegister::Lifecycle),
             Fact::Deleted { by },

@@ -87,9 +87,7 @@ fn read(field: &str, raw: &RawValue, depth: usize) -> Result<Json, Rejection> {
         Some(b'n') => Ok(Json::Null),
         Some(b't') => Ok(Json::Bool(true)),
         Some(b'f') => Ok(Json::Bool(false)),
-        Some(b'"') => {
-            string(field, serde_json::from_str(text).map_err(invalid)?).map(Json::String)
-        }
+        Some(b'"') => string(field, serde_json::from_str(text).map_err(invalid)?).map(Json::String),
         Some(b'[') => {
             nested(Json::Null)?;
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(invalid)?;
@@ -238,10 +236,7 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
         }
         for bad in ["1e131072", "1e-16384", "1e999999", "1e99999999999999999999"] {
-            assert!(
-                parse(bad).unwrap_err().problem.contains("numeric"),
-                "{bad}"
-            );
+            assert!(parse(bad).unwrap_err().problem.contains("numeric"), "{bad}");
         }
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::json::{Json, RawMembers};
 use crate::version::Instant;
-use crate::{EVERYONE, Level, Rejection, RecipientKind, USERS};
+use crate::{EVERYONE, Level, RecipientKind, Rejection, USERS};
 
 /// A member that may be left out, or set, or cleared by an explicit null.
 pub type Change<T> = Option<Option<T>>;
@@ -198,7 +198,10 @@ fn field(name: &str) -> String {
 }
 
 fn wrong_type(field: &str, expected: &str, found: &Json) -> Rejection {
-    Rejection::new(field, format!("expected {expected}, found {}", found.kind()))
+    Rejection::new(
+        field,
+        format!("expected {expected}, found {}", found.kind()),
+    )
 }
 
 fn text(field: &str, json: &Json) -> Result<String, Rejection> {

@@ -81,7 +81,10 @@ pub fn structured(text: &str) -> Result<Attributes<'_>, Rejection> {
     let data = members
         .get("data")
         .ok_or_else(|| Rejection::new("data", "missing"))?;
-    attributes(|name| attribute(&members, name), object("data", data.get())?)
+    attributes(
+        |name| attribute(&members, name),
+        object("data", data.get())?,
+    )
 }
 
 fn binary<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Attributes<'a>, Rejection> {
@@ -128,10 +131,7 @@ fn attributes<'a>(
 }
 
 /// An attribute of a structured event: a string, or an integer, whose string form is its digits.
-fn attribute<'a>(
-    members: &RawMembers<'a>,
-    name: &str,
-) -> Result<Option<Cow<'a, str>>, Rejection> {
+fn attribute<'a>(members: &RawMembers<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
     let Some(raw): Option<&&'a RawValue> = members.get(name) else {
         return Ok(None);
     };
@@ -215,9 +215,13 @@ mod tests {
     #[test]
     fn an_integer_sequence_is_its_digits() {
         let text = std::str::from_utf8(STRUCTURED).unwrap();
-        let with = |value: &str| text.replace(r#""id":"1""#, &format!(r#""id":"1","sequence":{value}"#));
+        let with =
+            |value: &str| text.replace(r#""id":"1""#, &format!(r#""id":"1","sequence":{value}"#));
         for value in ["42", "\"42\""] {
-            assert_eq!(structured(&with(value)).unwrap().sequence.as_deref(), Some("42"));
+            assert_eq!(
+                structured(&with(value)).unwrap().sequence.as_deref(),
+                Some("42")
+            );
         }
         for value in ["4.2", "99999999999", "true", "null", "{}"] {
             assert_eq!(structured(&with(value)).unwrap_err().field, "sequence");
@@ -226,7 +230,11 @@ mod tests {
 
     #[test]
     fn binary_data_may_name_any_json_type() {
-        for media in ["application/json; charset=utf-8", "Text/JSON", "application/x+json"] {
+        for media in [
+            "application/json; charset=utf-8",
+            "Text/JSON",
+            "application/x+json",
+        ] {
             let mut headers = binary_headers();
             headers.push((b"content-type", Some(media.as_bytes())));
             assert!(from_record(&headers, Some(b"{}")).is_ok(), "{media}");

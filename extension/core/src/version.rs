@@ -27,11 +27,7 @@ impl Instant {
     pub fn parse(field: &str, text: &str) -> Result<Self, Rejection> {
         let parsed = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
             .map_err(|_| {
-                Rejection::expected(
-                    field,
-                    "an RFC 3339 time such as 2026-01-31T09:30:00Z",
-                    text,
-                )
+                Rejection::expected(field, "an RFC 3339 time such as 2026-01-31T09:30:00Z", text)
             })?;
         Ok(Self {
             seconds: parsed.unix_timestamp(),

@@ -83,7 +83,9 @@ pub fn batch(batch: &Batch<'_>) -> Result<Vec<Count>, Failure> {
 
     let mut counts: BTreeMap<(Option<&'static str>, Outcome), i64> = BTreeMap::new();
     for (event, outcome) in readable.iter().zip(outcomes) {
-        *counts.entry((Some(event.body.kind()), outcome)).or_default() += 1;
+        *counts
+            .entry((Some(event.body.kind()), outcome))
+            .or_default() += 1;
     }
     if !rejected.is_empty() {
         counts.insert((None, Outcome::Rejected), rejected.len() as i64);

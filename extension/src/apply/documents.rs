@@ -68,7 +68,9 @@ pub fn lock(ids: &[Uuid], held: &mut Held) {
         },
     );
     for (id, versions) in rows.into_iter().flatten() {
-        super::hold(held, REGISTERS, versions, |part| Register::Document(id, part));
+        super::hold(held, REGISTERS, versions, |part| {
+            Register::Document(id, part)
+        });
     }
 }
 
@@ -77,7 +79,11 @@ pub fn update(known: &[Uuid], decision: &Decision) {
     let changed: Vec<Uuid> = known
         .iter()
         .copied()
-        .filter(|id| REGISTERS.iter().any(|part| taken(decision, *id, *part).is_some()))
+        .filter(|id| {
+            REGISTERS
+                .iter()
+                .any(|part| taken(decision, *id, *part).is_some())
+        })
         .collect();
     if changed.is_empty() {
         return;
@@ -146,10 +152,12 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
             Some((_, Fact::Title { title, .. })) => title.clone(),
             _ => None,
         });
-        columns.metadata.push(match part(DocumentRegister::Metadata) {
-            Some((_, Fact::Metadata { metadata, .. })) => metadata.clone(),
-            _ => None,
-        });
+        columns
+            .metadata
+            .push(match part(DocumentRegister::Metadata) {
+                Some((_, Fact::Metadata { metadata, .. })) => metadata.clone(),
+                _ => None,
+            });
         columns.content.push(match part(DocumentRegister::Content) {
             Some((_, Fact::Content { content, .. })) => content.clone(),
             _ => None,

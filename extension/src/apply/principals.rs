@@ -59,7 +59,9 @@ pub fn lock(ids: &[Uuid], held: &mut Held) {
         },
     );
     for (id, versions) in rows.into_iter().flatten() {
-        super::hold(held, REGISTERS, versions, |part| Register::Principal(id, part));
+        super::hold(held, REGISTERS, versions, |part| {
+            Register::Principal(id, part)
+        });
     }
 }
 
@@ -68,7 +70,11 @@ pub fn update(known: &[Uuid], decision: &Decision) {
     let changed: Vec<Uuid> = known
         .iter()
         .copied()
-        .filter(|id| REGISTERS.iter().any(|part| taken(decision, *id, *part).is_some()))
+        .filter(|id| {
+            REGISTERS
+                .iter()
+                .any(|part| taken(decision, *id, *part).is_some())
+        })
         .collect();
     if changed.is_empty() {
         return;

@@ -61,7 +61,11 @@ fn headers(record: &Record<'_>) -> String {
 }
 
 fn put(entry: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    let text = bytes.map(|bytes| std::str::from_utf8(bytes).ok().filter(|t| !t.contains('\0')));
+    let text = bytes.map(|bytes| {
+        std::str::from_utf8(bytes)
+            .ok()
+            .filter(|t| !t.contains('\0'))
+    });
     match (bytes, text.flatten()) {
         (Some(bytes), None) => {
             entry.insert(format!("{name}_base64"), BASE64.encode(bytes).into());

@@ -54,7 +54,7 @@ pub fn page(
         DocumentSort::Id => ("d.id > $4", "d.id"),
     };
     let sql = format!(
-        "SELECT d.id, p.level::oid, d.title, d.created_at, d.created_by, d.last_modified, \
+        "SELECT d.id, p.level, d.title, d.created_at, d.created_by, d.last_modified, \
            d.last_modified_by \
          FROM deed.permission AS p JOIN deed.document AS d ON d.id = p.document_id \
          WHERE p.recipient_id = $1 AND p.level >= $2::deed.permission_level \
@@ -67,7 +67,9 @@ pub fn page(
         arg(pgrx::Uuid::from_bytes(*principal.as_bytes())),
         arg(level.word()),
         arg(after.as_ref().map(|(last_modified, _)| *last_modified)),
-        arg(after.as_ref().map(|(_, id)| pgrx::Uuid::from_bytes(*id.as_bytes()))),
+        arg(after
+            .as_ref()
+            .map(|(_, id)| pgrx::Uuid::from_bytes(*id.as_bytes()))),
         arg(limit),
     ];
     Ok(spi::read(&sql, &arguments, |row| {

@@ -26,7 +26,7 @@ fn open<const N: usize>(
     opened.transpose().map_err(|error| {
         Failure::new(
             SqlState::Cursor,
-            format!("{error}: expected the cursor of a row that the same question returned"),
+            format!("after: {error}, expected one from a row that the same question returned"),
         )
         .hint("Start again without a cursor. Only page_size may change between pages.")
     })

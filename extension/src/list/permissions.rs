@@ -38,8 +38,8 @@ pub fn page(document: Uuid, after: Option<&str>, rows: i32) -> Result<Vec<Row>, 
     let after = open(binding, after)?.map(pgrx::Uuid::from_bytes);
     let sql = "SELECT p.recipient_id, \
            CASE WHEN p.recipient_id IN (deed.everyone(), deed.users()) \
-             THEN 'group'::deed.permission_recipient ELSE r.kind END::oid, \
-           r.name, r.description, p.level::oid, p.granted_by, p.granted_at, p.expires_at \
+             THEN 'group'::deed.permission_recipient ELSE r.kind END, \
+           r.name, r.description, p.level, p.granted_by, p.granted_at, p.expires_at \
          FROM deed.permission AS p LEFT JOIN deed.principal AS r ON r.id = p.recipient_id \
          WHERE p.document_id = $1 AND p.level IS NOT NULL \
            AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp()) \

@@ -119,7 +119,10 @@ pub fn lock(select: impl Fn(&Catalog) -> Target) -> Result<Target, Failure> {
             pg_sys::LockRelationOid(target.table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             pg_sys::LockRelationOid(target.index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
         }
-        if CACHED.get().is_some_and(|catalog| select(&catalog) == target) {
+        if CACHED
+            .get()
+            .is_some_and(|catalog| select(&catalog) == target)
+        {
             return Ok(target);
         }
         pgrx::check_for_interrupts!();

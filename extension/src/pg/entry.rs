@@ -35,12 +35,32 @@ macro_rules! symbol {
     };
 }
 
-symbol!(deed_has_permission, pg_finfo_deed_has_permission, has_permission_wrapper);
-symbol!(deed_effective_level, pg_finfo_deed_effective_level, effective_level_wrapper);
-symbol!(deed_list_documents, pg_finfo_deed_list_documents, list_documents_wrapper);
-symbol!(deed_list_permissions, pg_finfo_deed_list_permissions, list_permissions_wrapper);
+symbol!(
+    deed_has_permission,
+    pg_finfo_deed_has_permission,
+    has_permission_wrapper
+);
+symbol!(
+    deed_effective_level,
+    pg_finfo_deed_effective_level,
+    effective_level_wrapper
+);
+symbol!(
+    deed_list_documents,
+    pg_finfo_deed_list_documents,
+    list_documents_wrapper
+);
+symbol!(
+    deed_list_permissions,
+    pg_finfo_deed_list_permissions,
+    list_permissions_wrapper
+);
 symbol!(deed_apply, pg_finfo_deed_apply, apply_event_wrapper);
-symbol!(deed_apply_batch, pg_finfo_deed_apply_batch, apply_batch_wrapper);
+symbol!(
+    deed_apply_batch,
+    pg_finfo_deed_apply_batch,
+    apply_batch_wrapper
+);
 symbol!(deed_claim, pg_finfo_deed_claim, claim_wrapper);
 
 #[allow(missing_docs)]
@@ -55,7 +75,9 @@ fn has_permission(principal: Uuid, document: Uuid, level: pg_sys::Oid) -> bool {
     let answer = || {
         let held = check::effective_level(own(principal), own(document))?;
         let wanted = catalog::current()?.level(level);
-        Ok(held.zip(wanted).is_some_and(|(held, wanted)| held >= wanted))
+        Ok(held
+            .zip(wanted)
+            .is_some_and(|(held, wanted)| held >= wanted))
     };
     or_leave(answer(), || false)
 }
@@ -69,7 +91,15 @@ fn effective_level(principal: Uuid, document: Uuid) -> Option<pg_sys::Oid> {
     or_leave(answer(), || None)
 }
 
-type DocumentRows = TableIterator<
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn list_documents(
+    principal: Option<Uuid>,
+    level: Option<pg_sys::Oid>,
+    sort: Option<pg_sys::Oid>,
+    after: Option<String>,
+    page_size: Option<i32>,
+) -> TableIterator<
     'static,
     (
         name!(document_id, Uuid),
@@ -81,16 +111,7 @@ type DocumentRows = TableIterator<
         name!(last_modified_by, Uuid),
         name!(cursor, String),
     ),
->;
-
-#[pg_extern(sql = false)]
-fn list_documents(
-    principal: Option<Uuid>,
-    level: Option<pg_sys::Oid>,
-    sort: Option<pg_sys::Oid>,
-    after: Option<String>,
-    page_size: Option<i32>,
-) -> DocumentRows {
+> {
     let answer = || {
         let (Some(principal), Some(level), Some(sort), Some(page_size)) = (
             principal,
@@ -116,7 +137,13 @@ fn list_documents(
     }))
 }
 
-type PermissionRows = TableIterator<
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn list_permissions(
+    document: Option<Uuid>,
+    after: Option<String>,
+    page_size: Option<i32>,
+) -> TableIterator<
     'static,
     (
         name!(recipient_id, Uuid),
@@ -129,14 +156,7 @@ type PermissionRows = TableIterator<
         name!(expires_at, Option<TimestampWithTimeZone>),
         name!(cursor, String),
     ),
->;
-
-#[pg_extern(sql = false)]
-fn list_permissions(
-    document: Option<Uuid>,
-    after: Option<String>,
-    page_size: Option<i32>,
-) -> PermissionRows {
+> {
     let answer = || match (document, page_size) {
         (Some(document), Some(page_size)) => {
             permissions::page(own(document), after.as_deref(), page_size)
@@ -164,19 +184,12 @@ fn apply_event(event: pgrx::datum::AnyElement) -> pg_sys::Oid {
     // SAFETY: SQL declares the argument as jsonb, whose output function gives a C string.
     let text = unsafe {
         let text = pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), event.datum());
-        std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned()
+        std::ffi::CStr::from_ptr(text)
+            .to_string_lossy()
+            .into_owned()
     };
     label(apply::event(&text), Outcome::Rejected)
 }
-
-type CountRows = TableIterator<
-    'static,
-    (
-        name!(r#type, Option<String>),
-        name!(outcome, pg_sys::Oid),
-        name!(events, i64),
-    ),
->;
 
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
@@ -194,7 +207,14 @@ fn apply_batch(
     header_names: Array<'_, &[u8]>,
     header_values: Array<'_, &[u8]>,
     payloads: Array<'_, &[u8]>,
-) -> CountRows {
+) -> TableIterator<
+    'static,
+    (
+        name!(r#type, Option<String>),
+        name!(outcome, pg_sys::Oid),
+        name!(events, i64),
+    ),
+> {
     let batch = Batch {
         partition: position::Partition {
             consumer_group,
@@ -234,7 +254,9 @@ fn claim(
         topic,
         partition,
     };
-    let claimed = or_leave(position::claim(&partition, own(topic_id)).map(Some), || None);
+    let claimed = or_leave(position::claim(&partition, own(topic_id)).map(Some), || {
+        None
+    });
     TableIterator::new(claimed.into_iter())
 }
 

@@ -96,8 +96,7 @@ unsafe fn visible_entry(
         let mut slot: *mut pg_sys::TupleTableSlot = std::ptr::null_mut();
         let mut visible = false;
         while !visible {
-            let tid =
-                pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            let tid = pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
             if tid.is_null() {
                 break;
             }
