@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use postgres::Client;
+
 use crate::place::Place;
 use crate::process::{Identity, Launch, Lifetime, Process, Signal};
 
@@ -88,4 +90,14 @@ pub fn without_our_environment(command: &mut Command) {
             command.env_remove(name);
         }
     }
+}
+
+/// The next offset of each claimed partition, in their order; 0 where it is the log's beginning.
+pub fn positions(client: &mut Client, group: &str, topic: &str) -> Option<Vec<i64>> {
+    let rows = client.query(
+        "SELECT coalesce(next_offset, 0) FROM deed.stream_position
+         WHERE consumer_group = $1 AND topic = $2 ORDER BY partition",
+        &[&group, &topic],
+    );
+    Some(rows.ok()?.iter().map(|row| row.get(0)).collect())
 }

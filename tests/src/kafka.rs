@@ -189,28 +189,6 @@ impl Kafka {
             .map_err(|error| format!("producer: {error}"))
     }
 
-    /// Kafka's own console producer, which takes lines `header:value,...TAB key TAB value`.
-    pub fn console_producer(place: &Place, bootstrap: &str, topic: &str) -> Command {
-        let mut command = Command::new("java");
-        command
-            .args([
-                "-Xmx128m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-            ])
-            .arg(place.kafka_classes())
-            .args([
-                "org.apache.kafka.tools.ConsoleProducer",
-                "--bootstrap-server",
-                bootstrap,
-            ])
-            .args(["--topic", topic])
-            .args(["--reader-property", "parse.key=true"])
-            .args(["--reader-property", "parse.headers=true"]);
-        command
-    }
-
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use crate::consumer;
+use crate::consumer::{self, positions};
 use crate::event::Record;
 use crate::kafka::{self, Kafka};
 use crate::place::{Place, major_under_test};
@@ -215,14 +215,4 @@ impl<'a> Line<'a> {
         })
         .expect("all is claimed");
     }
-}
-
-/// The next offset of each claimed partition, in their order; 0 where it is the log's beginning.
-pub fn positions(client: &mut Client, group: &str, topic: &str) -> Option<Vec<i64>> {
-    let rows = client.query(
-        "SELECT coalesce(next_offset, 0) FROM deed.stream_position
-         WHERE consumer_group = $1 AND topic = $2 ORDER BY partition",
-        &[&group, &topic],
-    );
-    Some(rows.ok()?.iter().map(|row| row.get(0)).collect())
 }

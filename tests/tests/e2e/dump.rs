@@ -70,7 +70,7 @@ fn a_dump_restores_into_a_bare_cluster_that_answers_alike() {
     line.send(&load::records(load::seed(), 500, 200));
     let ends = shared_kafka().ends(&line.topics[0]).expect("ends");
     deed_tests::process::wait_until("goes on", deed_tests::stage::DEADLINE, || {
-        let reached = deed_tests::stage::positions(&mut target, &line.name, &line.topics[0])?;
+        let reached = deed_tests::consumer::positions(&mut target, &line.name, &line.topics[0])?;
         (reached == ends).then_some(())
     })
     .expect("goes on");

@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deed_tests::consumer::positions;
 use deed_tests::load;
 use deed_tests::process::wait_until;
 use deed_tests::snapshot::Snapshot;
-use deed_tests::stage::{DEADLINE, Line, own_kafka, own_postgres, positions};
+use deed_tests::stage::{DEADLINE, Line, own_kafka, own_postgres};
 use postgres::Client;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;

@@ -1,8 +1,9 @@
 //! A topic that is deleted and made again.
 
+use deed_tests::consumer::positions;
 use deed_tests::event::{Clock, id};
 use deed_tests::process::wait_until;
-use deed_tests::stage::{DEADLINE, Line, positions, shared_kafka, shared_postgres};
+use deed_tests::stage::{DEADLINE, Line, shared_kafka, shared_postgres};
 
 #[test]
 fn a_recreated_topic_stops_its_partitions_loudly_and_others_go_on() {

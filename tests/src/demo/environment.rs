@@ -1,0 +1,52 @@
+//! `.demo/env`: what another shell needs, to be sourced.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::services::{DATABASE, Services};
+use super::state::State;
+use super::story;
+use crate::place::Place;
+use crate::postgrest::token;
+
+/// Tokens are signed anew at each start.
+const VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Writes the file, readable by its user alone: it holds passwords.
+pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), String> {
+    let person = |principal: Uuid| token(&state.jwt_secret, "deed_user", Some(principal), VALID);
+    let mut variables = vec![
+        ("DEED_DATABASE_URL", services.postgres.consumer_url(DATABASE)),
+        ("DEED_KAFKA_BOOTSTRAP", services.kafka.bootstrap()),
+        ("DEMO_ADMIN_URL", services.postgres.admin_url(DATABASE)),
+        ("DEMO_REST_URL", services.postgrest.url()),
+        ("DEMO_JWT_SECRET", state.jwt_secret.clone()),
+        ("DEMO_TOKEN_SERVICE", token(&state.jwt_secret, "deed_service", None, VALID)),
+        ("DEMO_TOKEN_ANNE", person(story::anne())),
+        ("DEMO_TOKEN_BOB", person(story::bob())),
+        // Beyond the contract: the programs, and the ids of the story.
+        ("DEMO_PSQL", services.postgres.program("psql").get_program().to_string_lossy().into_owned()),
+        ("DEMO_KAFKA_CLASSES", place.kafka_classes()),
+    ];
+    let ids = [
+        ("DEMO_ANNE", story::anne()),
+        ("DEMO_BOB", story::bob()),
+        ("DEMO_ROADMAP", story::roadmap()),
+        ("DEMO_SALARIES", story::salaries()),
+    ];
+    variables.extend(ids.map(|(name, id)| (name, id.to_string())));
+    let text: String = variables
+        .into_iter()
+        .map(|(name, value)| format!("export {name}='{value}'\n"))
+        .collect();
+    let folder = place.root.join(".demo");
+    let file = folder.join("env");
+    let describe = |error: std::io::Error| format!("{}: {error}", file.display());
+    fs::create_dir_all(&folder).map_err(describe)?;
+    fs::write(&file, "").map_err(describe)?;
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(describe)?;
+    fs::write(&file, text).map_err(describe)
+}

@@ -1,0 +1,114 @@
+//! What outlives a start of the demo, in one file that only its user can read.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
+use crate::postgres::free_port;
+use crate::process::Identity;
+
+pub const POSTGRES: &str = "Postgres";
+pub const KAFKA: &str = "Kafka";
+pub const CONSUMER: &str = "consumer";
+pub const POSTGREST: &str = "PostgREST";
+
+/// In the order in which they are started.
+pub const SERVICES: [&str; 4] = [POSTGRES, KAFKA, CONSUMER, POSTGREST];
+
+/// A process, and what it was started with: when that has changed, it must be started again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub identity: Identity,
+    pub started_with: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Of all logins of the demo's Postgres.
+    pub password: String,
+    pub jwt_secret: String,
+    /// The last port of each server.
+    pub ports: BTreeMap<String, u16>,
+    pub services: BTreeMap<String, Entry>,
+    /// Whether the story was told to the data that lies here.
+    pub told: bool,
+    #[serde(skip)]
+    file: PathBuf,
+}
+
+/// Where the demo's data and logs lie.
+pub fn folder(place: &Place) -> PathBuf {
+    place.private.join("demo")
+}
+
+fn secret() -> String {
+    HEXLOWER.encode(&rand::random::<[u8; 24]>())
+}
+
+impl State {
+    /// What an earlier start left, or the beginning.
+    pub fn load(place: &Place) -> Result<Self, String> {
+        let file = folder(place).join("state.json");
+        let Ok(text) = fs::read(&file) else {
+            return Ok(Self {
+                password: secret(),
+                jwt_secret: secret(),
+                ports: BTreeMap::new(),
+                services: BTreeMap::new(),
+                told: false,
+                file,
+            });
+        };
+        let state: Self = serde_json::from_slice(&text).map_err(|error| {
+            let folder = folder(place);
+            format!("{}: {error}; remove {} for a fresh demo", file.display(), folder.display())
+        })?;
+        Ok(Self { file, ..state })
+    }
+
+    pub fn save(&self) -> Result<(), String> {
+        let describe = |error: std::io::Error| format!("{}: {error}", self.file.display());
+        let folder = self.file.parent().unwrap_or(&self.file);
+        fs::create_dir_all(folder).map_err(describe)?;
+        let fresh = self.file.with_extension("new");
+        fs::write(&fresh, "").map_err(describe)?;
+        fs::set_permissions(&fresh, Permissions::from_mode(0o600)).map_err(describe)?;
+        let text = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
+        fs::write(&fresh, text).map_err(describe)?;
+        fs::rename(&fresh, &self.file).map_err(describe)
+    }
+
+    /// The port that the server had before, when it is free or the server's own still; else another.
+    pub fn port(&mut self, server: &str, runs: bool) -> Result<u16, String> {
+        let earlier = self.ports.get(server).copied();
+        let port = match earlier {
+            Some(port) if runs || TcpListener::bind(("127.0.0.1", port)).is_ok() => port,
+            _ => free_port()?,
+        };
+        self.ports.insert(server.to_owned(), port);
+        Ok(port)
+    }
+
+    /// The process that still runs, when it was started with just this; one that was started with
+    /// something else is ended.
+    pub fn running(&self, service: &str, started_with: &str) -> Option<Identity> {
+        let entry = self.services.get(service).filter(|entry| entry.identity.lives())?;
+        (entry.started_with == started_with).then_some(entry.identity)
+    }
+
+    /// Writes down which process a service is.
+    pub fn started(&mut self, service: &str, identity: Identity, with: &str) -> Result<(), String> {
+        let entry = Entry {
+            identity,
+            started_with: with.to_owned(),
+        };
+        self.services.insert(service.to_owned(), entry);
+        self.save()
+    }
+}
