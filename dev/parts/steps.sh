@@ -30,17 +30,11 @@ run_steps() {
 }
 
 run_step() {
-    local log=$1 hint=$2 command=$3 began=$SECONDS ticker status
-    (
-        trap 'kill "${sleeper:-}" 2>/dev/null; exit' TERM
-        while true; do
-            sleep 15 &
-            sleeper=$!
-            wait "$sleeper"
-            printf '  ... %d s\n' "$((SECONDS - began))"
-        done
-    ) &
+    local log=$1 hint=$2 command=$3 began=$SECONDS status
+    tell_time "$began" 8>&- &
     ticker=$!
+    # Ctrl-C doesn't reach what a script started in the background.
+    trap 'kill "$ticker" 2>/dev/null' EXIT
     # A subshell outside any condition, so that `set -e` holds inside it.
     set +e
     (
@@ -49,6 +43,7 @@ run_step() {
     ) >"$log" 2>&1
     status=$?
     set -e
+    trap - EXIT
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     if [ "$status" != 0 ]; then
@@ -57,6 +52,18 @@ run_step() {
     fi
     rm -f "$log"
     printf '  done in %d s\n' "$((SECONDS - began))"
+}
+
+# Ends its own `sleep` too, or that would hold our output open.
+tell_time() {
+    local sleeper=
+    trap 'kill "$sleeper" 2>/dev/null; exit' TERM
+    while kill -0 $$ 2>/dev/null; do
+        sleep 15 &
+        sleeper=$!
+        wait "$sleeper"
+        printf '  ... %d s\n' "$((SECONDS - $1))"
+    done
 }
 
 # in_place FOLDER PIN COMMAND...: runs COMMAND in an empty folder, which then becomes FOLDER with the
