@@ -257,7 +257,7 @@ fn claim(
     let claimed = or_leave(position::claim(&partition, own(topic_id)).map(Some), || {
         None
     });
-    TableIterator::new(claimed.into_iter())
+    TableIterator::new(claimed)
 }
 
 fn label<E: SqlEnum>(result: Result<E, Failure>, instead: E) -> pg_sys::Oid {
