@@ -35,6 +35,7 @@ run_step() {
     ticker=$!
     # Ctrl-C doesn't reach what a script started in the background.
     trap 'kill "$ticker" 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM
     # A subshell outside any condition, so that `set -e` holds inside it.
     set +e
     (
@@ -43,7 +44,7 @@ run_step() {
     ) >"$log" 2>&1
     status=$?
     set -e
-    trap - EXIT
+    trap - EXIT INT TERM
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     if [ "$status" != 0 ]; then
@@ -54,14 +55,9 @@ run_step() {
     printf '  done in %d s\n' "$((SECONDS - began))"
 }
 
-# Ends its own `sleep` too, or that would hold our output open.
+# A `sleep` that outlives us for a moment must not hold our output open.
 tell_time() {
-    local sleeper=
-    trap 'kill "$sleeper" 2>/dev/null; exit' TERM
-    while kill -0 $$ 2>/dev/null; do
-        sleep 15 &
-        sleeper=$!
-        wait "$sleeper"
+    while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         printf '  ... %d s\n' "$((SECONDS - $1))"
     done
 }
