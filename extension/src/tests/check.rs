@@ -61,6 +61,7 @@ mod tests {
 
     #[pg_test]
     fn a_hostile_search_path_changes_nothing() {
+        alone();
         shared_with_anne();
         Spi::run(
             "CREATE SCHEMA hostile;
@@ -85,13 +86,16 @@ mod tests {
                AND pg_current_xact_id_if_assigned() IS NULL"
         );
         // Unlike pgrx's other calls, a select takes no transaction id itself.
-        let unwritten =
-            Spi::connect(|client| client.select(&sql, None, &[])?.first().get_one::<bool>());
+        let unwritten = Spi::connect(|client| {
+            client.select("SELECT pg_advisory_xact_lock_shared(1)", None, &[])?;
+            client.select(&sql, None, &[])?.first().get_one::<bool>()
+        });
         assert_eq!(unwritten, Ok(Some(true)));
     }
 
     #[pg_test]
     fn a_reindexed_index_is_found_again() {
+        alone();
         shared_with_anne();
         assert_eq!(level(ANNE), "editor");
         Spi::run("REINDEX INDEX deed.permission_by_recipient; REINDEX TABLE deed.document")
@@ -103,6 +107,7 @@ mod tests {
     /// A missing or different index must never read as "no grant" or "not deleted".
     #[pg_test]
     fn an_index_that_is_not_as_expected_is_an_error() {
+        alone();
         shared_with_anne();
         assert_eq!(level(ANNE), "editor");
         let check = format!("SELECT deed.effective_level('{ANNE}', '{DOCUMENT}')");
@@ -119,6 +124,7 @@ mod tests {
 
     #[pg_test]
     fn a_new_extension_in_the_same_backend_is_found() {
+        alone();
         shared_with_anne();
         assert_eq!(level(ANNE), "editor");
         Spi::run("DROP EXTENSION deed CASCADE; CREATE EXTENSION deed").unwrap();

@@ -45,8 +45,20 @@ fn revoked(recipient: &str, second: u32) -> String {
     event("revoked", "permission.revoked", DOCUMENT, second, &data)
 }
 
+/// Tests run side by side in one database. Those that change its objects run [`alone`], or they
+/// would deadlock with the others' table locks.
+fn among_others() {
+    Spi::run("SELECT pg_advisory_xact_lock_shared(1)").unwrap();
+}
+
+/// Waits for every other test that asked anything, and keeps them waiting.
+fn alone() {
+    Spi::run("SELECT pg_advisory_xact_lock(1)").unwrap();
+}
+
 /// Applies an event and gives the outcome's word.
 fn apply(event: &str) -> String {
+    among_others();
     let sql = "SELECT deed.apply($1::jsonb)::text";
     Spi::get_one_with_args(sql, &[event.to_owned().into()])
         .unwrap()
@@ -55,6 +67,7 @@ fn apply(event: &str) -> String {
 
 /// The one value of a query, as text; null as `-`.
 fn answer(sql: &str) -> String {
+    among_others();
     let sql = format!("SELECT coalesce(({sql})::text, '-')");
     Spi::get_one(&sql).unwrap().unwrap()
 }
@@ -68,6 +81,7 @@ fn level(principal: &str) -> String {
 
 /// The SQLSTATE and message that a statement fails with, or `00000`.
 fn failure(sql: &str) -> String {
+    among_others();
     Spi::run(&format!(
         "DO $do$ BEGIN
            EXECUTE $sql${sql}$sql$;
