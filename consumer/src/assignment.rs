@@ -18,6 +18,7 @@ use tracing::{debug, error, info, warn};
 use crate::batch::Record;
 use crate::database::Database;
 use crate::partition::{End, Item, Partition, PartitionId, Report, What};
+use crate::partition_list::{ids, one, with_offsets};
 use crate::rebalance::Context;
 use crate::topics::Topics;
 
@@ -164,7 +165,7 @@ impl Assignment {
         let _ = held.inbox.send(Item::Record(record));
         if load >= FULL && !held.paused {
             held.paused = true;
-            told(client.pause(&one(&id)), "pausing", &id);
+            told(client.pause(&one(&id)), "pausing");
         }
     }
 
@@ -176,7 +177,7 @@ impl Assignment {
         for (id, held) in &mut self.held {
             if held.paused && held.load.load(Ordering::Relaxed) <= DRAINED {
                 held.paused = false;
-                told(client.resume(&one(id)), "resuming", id);
+                told(client.resume(&one(id)), "resuming");
             }
         }
     }
@@ -262,10 +263,9 @@ impl Assignment {
     }
 
     fn take(&mut self, client: &Client, report: Report) {
-        let Some(held) = self.current(&report) else {
+        if self.current(&report).is_none() {
             return;
-        };
-        let fetched = held.next.is_some();
+        }
         let id = report.of;
         match report.what {
             What::Delayed | What::Ended(End::Shutdown) => {}
@@ -277,15 +277,9 @@ impl Assignment {
                     debug!(of = %id, %error, "Kafka is not told the position");
                 }
             }
-            What::Ended(End::Stopped) => {
-                if fetched {
-                    self.stop_fetching(client, &id);
-                }
-            }
+            What::Ended(End::Stopped) => self.stop_fetching(client, &id),
             What::Ended(End::Reclaim(delay)) => {
-                if fetched {
-                    self.stop_fetching(client, &id);
-                }
+                self.stop_fetching(client, &id);
                 self.start(id, delay);
             }
         }
@@ -293,14 +287,13 @@ impl Assignment {
 
     /// Has the client fetch these too, from where Postgres says.
     fn fetch(&mut self, client: &Client, claimed: Vec<(PartitionId, Option<i64>)>) {
-        let mut added = TopicPartitionList::new();
+        let start = |next: Option<i64>| next.map_or(Offset::Beginning, Offset::Offset);
         for (id, next) in &claimed {
-            let next = next.map_or(Offset::Beginning, Offset::Offset);
             if let Some(held) = self.held.get_mut(id) {
-                held.next = Some(next);
-                add(&mut added, id, next);
+                held.next = Some(start(*next));
             }
         }
+        let added = with_offsets(claimed.iter().map(|(id, next)| (id, start(*next))));
         let done = match client.rebalance_protocol() {
             RebalanceProtocol::Cooperative => client.incremental_assign(&added),
             _ => self.assign_all(client),
@@ -312,9 +305,9 @@ impl Assignment {
             }
             return;
         }
+        // A pause from an earlier assignment could last.
+        told(client.resume(&added), "resuming");
         for (id, next) in claimed {
-            // A pause of an earlier assignment would last.
-            told(client.resume(&one(&id)), "resuming", &id);
             let offset = next.map_or("beginning".to_owned(), |next| next.to_string());
             info!(
                 topic = id.topic,
@@ -326,51 +319,35 @@ impl Assignment {
     }
 
     fn stop_fetching(&mut self, client: &Client, id: &PartitionId) {
-        if let Some(held) = self.held.get_mut(id) {
-            held.next = None;
-            held.paused = false;
+        let Some(held) = self.held.get_mut(id) else {
+            return;
+        };
+        held.paused = false;
+        if held.next.take().is_none() {
+            return;
         }
         let done = match client.rebalance_protocol() {
             RebalanceProtocol::Cooperative => client.incremental_unassign(&one(id)),
             _ => self.assign_all(client),
         };
-        told(done, "unassigning", id);
+        told(done, "unassigning");
     }
 
-    /// The eager protocol knows whole assignments only. What the client had fetched for the others
-    /// is fetched again, and a pause of theirs goes on.
-    fn assign_all(&self, client: &Client) -> KafkaResult<()> {
-        let mut all = TopicPartitionList::new();
-        for (id, held) in &self.held {
-            if let Some(next) = held.next {
-                add(&mut all, id, next);
-            }
-        }
-        client.assign(&all)
+    /// The eager protocol knows whole assignments only: what the client had fetched for the others
+    /// is fetched again.
+    fn assign_all(&mut self, client: &Client) -> KafkaResult<()> {
+        let next = |(id, held): (&'_ PartitionId, &'_ Held)| Some((id.clone(), held.next?));
+        let all: Vec<_> = self.held.iter().filter_map(next).collect();
+        let all = with_offsets(all.iter().map(|(id, next)| (id, *next)));
+        client.assign(&all)?;
+        // Those that are still full are paused again with their next record.
+        self.held.values_mut().for_each(|held| held.paused = false);
+        client.resume(&all)
     }
 }
 
-fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {
-    let id = |(topic, partition): &(String, i32)| PartitionId {
-        topic: topic.clone(),
-        partition: *partition,
-    };
-    list.to_topic_map().keys().map(id).collect()
-}
-
-fn one(id: &PartitionId) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    list.add_partition(&id.topic, id.partition);
-    list
-}
-
-fn add(list: &mut TopicPartitionList, id: &PartitionId, offset: Offset) {
-    list.add_partition_offset(&id.topic, id.partition, offset)
-        .expect("an offset of Postgres, or the beginning, is representable");
-}
-
-fn told(done: KafkaResult<()>, doing: &str, id: &PartitionId) {
+fn told(done: KafkaResult<()>, doing: &str) {
     if let Err(error) = done {
-        error!(of = %id, %error, "{doing}");
+        error!(%error, "Kafka's client: {doing}");
     }
 }

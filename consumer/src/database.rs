@@ -47,11 +47,18 @@ pub struct Claim {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No connection could be had.
-    #[error("{}", chain(.0))]
+    #[error("{}", unwrap_pool(.0))]
     Connect(#[from] PoolError),
     /// The statement failed, or its connection did.
     #[error("{}", chain(.0))]
     Statement(#[from] tokio_postgres::Error),
+}
+
+fn unwrap_pool(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(error) => chain(error),
+        error => error.to_string(),
+    }
 }
 
 /// tokio-postgres says "db error" and leaves the rest to the source.

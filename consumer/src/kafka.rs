@@ -27,7 +27,9 @@ pub fn consumer(config: &Config) -> ClientConfig {
         .set("queued.max.messages.kbytes", "16384")
         .set("queued.min.messages", "5000")
         // Its default of a second would hold up a full queue long after it has drained.
-        .set("fetch.queue.backoff.ms", "20");
+        .set("fetch.queue.backoff.ms", "20")
+        // A topic that is made later, or gets more partitions, is read this much later.
+        .set("topic.metadata.refresh.interval.ms", "10000");
     // The broker assigns in the newer protocol, and the client refuses the key.
     if config.kafka.get("group.protocol").map(String::as_str) != Some("consumer") {
         client.set("partition.assignment.strategy", "cooperative-sticky");

@@ -4,7 +4,7 @@
 //!
 //! - [`cli`] and [`config`]: what it is told; [`kafka`] is what it tells librdkafka
 //! - [`run`]: the polling loop; [`rebalance`] what librdkafka calls from it; [`assignment`] the
-//!   partitions of this process; [`batch`] their records on the way
+//!   partitions of this process, in librdkafka's words [`partition_list`]; [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
 //!   what a failed one means
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
@@ -25,6 +25,7 @@ mod error;
 mod kafka;
 mod log_limit;
 mod partition;
+mod partition_list;
 mod rebalance;
 mod run;
 mod topic_id;
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    // In the log like all else; a header can make rdkafka panic, which is caught.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     match start(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -139,10 +139,12 @@ impl Partition {
             let first = match item {
                 None => return End::Shutdown,
                 Some(Item::Record(record)) => record,
-                Some(Item::Refused(offset)) => match self.outside(offset).await {
-                    Some(end) => return end,
-                    None => continue,
-                },
+                Some(Item::Refused(offset)) => {
+                    return tokio::select! {
+                        end = self.refused(offset) => end,
+                        () = self.ending() => End::Shutdown,
+                    };
+                }
             };
             let mut batch = Batch::new(first);
             while !batch.is_full() {
@@ -236,17 +238,17 @@ impl Partition {
         }
     }
 
-    /// Stops the partition when this offset is none of the log's; its end is one of them.
-    async fn outside(&self, offset: i64) -> Option<End> {
-        // A re-created topic is the likelier reason, and `own` tells it when the id is known.
+    /// Stops the partition when this offset is none of the log's; the log's end is one. Else starts
+    /// over: the client has given up fetching one of the partitions, and doesn't say which.
+    async fn refused(&self, offset: i64) -> End {
+        // A re-created topic is the likelier reason, and `own` tells it once the id is known.
         self.topics.id(&self.id.topic).await;
-        let (first, end) = self.topics.range(&self.id).await?;
-        if (first..=end).contains(&offset) {
-            return None;
+        match self.topics.range(&self.id).await {
+            Some((first, end)) if !(first..=end).contains(&offset) => self.stop(&format!(
+                "offset {offset} is outside the log, which has {first} to {end}"
+            )),
+            _ => End::Reclaim(RECLAIM_WAIT),
         }
-        Some(self.stop(&format!(
-            "offset {offset} is outside the log, which has {first} to {end}"
-        )))
     }
 
     fn recreated(&self, claimed: Uuid, now: Uuid) -> End {

@@ -69,8 +69,10 @@ fn poll(client: &BaseConsumer<Context>, shutdown: &watch::Receiver<bool>) -> Res
             Some(Ok(message)) => client.context().assignment().deliver(client, &message),
             Some(Err(KafkaError::MessageConsumption(code))) => match code {
                 RDKafkaErrorCode::AutoOffsetReset => client.context().assignment().refused(client),
-                RDKafkaErrorCode::UnknownTopicOrPartition => client.context().assignment().look(),
-                code if limit.passes() => warn!(%code, "Kafka: it goes on by itself"),
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition => {
+                    client.context().assignment().look();
+                }
+                code if limit.passes() => warn!(%code, "Kafka; polling goes on"),
                 _ => {}
             },
             Some(Err(error)) => return Err(error.into()),
