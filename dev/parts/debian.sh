@@ -11,7 +11,7 @@ require_supported_machine() {
         ! grep -qs '^ID=debian' /etc/os-release; then
         fail "only Debian 12 on x86_64 is supported, this is $(uname -sm)" "use such a machine or container"
     fi
-    for tool in "cargo:Rust with rustup" "javac:a JDK 17" "mvn:Maven" "npm:Node with npm"; do
+    for tool in "cargo:Rust with rustup" "java:a JDK 17" "mvn:Maven" "npm:Node with npm"; do
         hint=${tool#*:}
         command -v "${tool%%:*}" >/dev/null || fail "${tool%%:*} is not in PATH" "install $hint, then start again"
     done
