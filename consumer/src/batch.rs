@@ -17,8 +17,8 @@ const RECORD_BYTES: usize = 512;
 pub struct Record {
     /// Its place in the partition.
     pub offset: i64,
-    /// Milliseconds since 1970, where Kafka has it.
-    pub timestamp: Option<i64>,
+    /// Milliseconds since 1970; -1 where Kafka has none.
+    pub timestamp: i64,
     /// Its key.
     pub key: Option<Vec<u8>>,
     /// Names and values, in order, doubled names included.
@@ -32,7 +32,7 @@ impl Record {
     pub fn copy(message: &impl Message) -> Self {
         Record {
             offset: message.offset(),
-            timestamp: message.timestamp().to_millis(),
+            timestamp: message.timestamp().to_millis().unwrap_or(-1),
             key: message.key().map(<[u8]>::to_vec),
             headers: message.headers().map(headers).unwrap_or_default(),
             payload: message.payload().map(<[u8]>::to_vec),
@@ -142,8 +142,8 @@ impl Batch {
 pub struct Columns<'a> {
     /// Ascending.
     pub offsets: Vec<i64>,
-    /// Milliseconds since 1970.
-    pub timestamps: Vec<Option<i64>>,
+    /// Milliseconds since 1970, or -1.
+    pub timestamps: Vec<i64>,
     /// One a record.
     pub keys: Vec<Option<&'a [u8]>>,
     /// How many of the next two belong to each record.

@@ -61,11 +61,12 @@ fn unwrap_pool(error: &PoolError) -> String {
     }
 }
 
-/// tokio-postgres says "db error" and leaves the rest to the source.
+/// tokio-postgres leaves the message to the source, with DETAIL and HINT on lines of their own.
 fn chain(error: &dyn std::error::Error) -> String {
+    let text = error.to_string().replace('\n', "; ");
     match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
+        Some(source) => format!("{text}: {}", chain(source)),
+        None => text,
     }
 }
 

@@ -32,9 +32,12 @@ mod topic_id;
 mod topics;
 mod verdict;
 
+/// The pool warns of each connection that it replaces; what its loss meant is told elsewhere.
+const LOG: &str = "info,deadpool.postgres=error";
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

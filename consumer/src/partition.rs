@@ -187,8 +187,8 @@ impl Partition {
             .with_max_delay(Duration::from_secs(2))
             .build();
         let mut seldom = endless
-            .with_min_delay(Duration::from_secs(2))
-            .with_max_delay(Duration::from_secs(30))
+            .with_min_delay(Duration::from_secs(1))
+            .with_max_delay(Duration::from_secs(10))
             .build();
         let mut limit = LogLimit::default();
         let mut failed = false;

@@ -40,7 +40,7 @@ fn headers_are_flattened_and_counted() {
 
     let columns = batch.columns();
     assert_eq!(columns.offsets, [3, 7, 8]);
-    assert_eq!(columns.timestamps, [Some(30), Some(70), Some(80)]);
+    assert_eq!(columns.timestamps, [30, 70, 80]);
     assert_eq!(columns.keys, [Some(&[0xff, 0x00][..]); 3]);
     assert_eq!(columns.header_counts, [3, 0, 1]);
     assert_eq!(columns.header_names, [&b"a"[..], b"a", b"", b"b"]);
