@@ -35,6 +35,8 @@ impl Record {
 pub struct Event {
     /// `id`
     pub id: String,
+    /// `source`
+    pub source: String,
     /// `type`
     pub kind: String,
     /// `subject`
@@ -78,7 +80,7 @@ impl Event {
         [
             ("specversion", "1.0".to_owned()),
             ("id", self.id.clone()),
-            ("source", "/tests".to_owned()),
+            ("source", self.source.clone()),
             ("type", self.kind.clone()),
             ("subject", self.subject.to_string()),
             ("time", self.time.clone()),
@@ -119,6 +121,7 @@ impl Clock {
         let (hours, minutes) = (minutes / 60, minutes % 60);
         Event {
             id: format!("event-{}", self.events),
+            source: "/tests".to_owned(),
             kind: kind.to_owned(),
             subject,
             time: format!("2026-01-01T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"),

@@ -19,16 +19,30 @@ const VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), String> {
     let person = |principal: Uuid| token(&state.jwt_secret, "deed_user", Some(principal), VALID);
     let mut variables = vec![
-        ("DEED_DATABASE_URL", services.postgres.consumer_url(DATABASE)),
+        (
+            "DEED_DATABASE_URL",
+            services.postgres.consumer_url(DATABASE),
+        ),
         ("DEED_KAFKA_BOOTSTRAP", services.kafka.bootstrap()),
         ("DEMO_ADMIN_URL", services.postgres.admin_url(DATABASE)),
         ("DEMO_REST_URL", services.postgrest.url()),
         ("DEMO_JWT_SECRET", state.jwt_secret.clone()),
-        ("DEMO_TOKEN_SERVICE", token(&state.jwt_secret, "deed_service", None, VALID)),
+        (
+            "DEMO_TOKEN_SERVICE",
+            token(&state.jwt_secret, "deed_service", None, VALID),
+        ),
         ("DEMO_TOKEN_ANNE", person(story::anne())),
         ("DEMO_TOKEN_BOB", person(story::bob())),
         // Beyond the contract: the programs, and the ids of the story.
-        ("DEMO_PSQL", services.postgres.program("psql").get_program().to_string_lossy().into_owned()),
+        (
+            "DEMO_PSQL",
+            services
+                .postgres
+                .program("psql")
+                .get_program()
+                .to_string_lossy()
+                .into_owned(),
+        ),
         ("DEMO_KAFKA_CLASSES", place.kafka_classes()),
     ];
     let ids = [

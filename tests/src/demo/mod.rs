@@ -32,13 +32,21 @@ struct Progress {
 }
 
 impl Progress {
-    fn step<T>(&mut self, what: &str, run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    fn step<T>(
+        &mut self,
+        what: &str,
+        run: impl FnOnce() -> Result<T, String>,
+    ) -> Result<T, String> {
         self.step += 1;
         println!("step {} of {}: {what}", self.step, self.of);
         let start = Instant::now();
         let done = run()?;
         let (took, all) = (start.elapsed(), self.began.elapsed());
-        println!("  done in {:.1} s, {:.1} s in all", took.as_secs_f32(), all.as_secs_f32());
+        println!(
+            "  done in {:.1} s, {:.1} s in all",
+            took.as_secs_f32(),
+            all.as_secs_f32()
+        );
         Ok(done)
     }
 }
@@ -53,7 +61,11 @@ pub fn up() -> Result<(), String> {
             .map_err(|error| format!("signals: {error}"))?;
     }
     let detached = env::var("DETACH").is_ok_and(|value| !value.is_empty() && value != "0");
-    let lifetime = if detached { Lifetime::Detached } else { Lifetime::Bound };
+    let lifetime = if detached {
+        Lifetime::Detached
+    } else {
+        Lifetime::Bound
+    };
     let place = Place::from_env()?;
     let mut state = State::load(&place)?;
     let mut progress = Progress {
@@ -63,9 +75,10 @@ pub fn up() -> Result<(), String> {
     };
     let mut services = Services::up(&place, &mut state, lifetime, &mut progress, &interrupted)?;
     environment::write(&place, &state, &services)?;
-    progress.step("a small sharing story, through Kafka's console producer", || {
-        story::tell(&place, &mut state, &services)
-    })?;
+    progress.step(
+        "a small sharing story, through Kafka's console producer",
+        || story::tell(&place, &mut state, &services),
+    )?;
     story::show(&place, &services)?;
     if detached {
         println!("\nIt goes on running; `make demo-down` ends it.");
@@ -92,10 +105,18 @@ pub fn down() -> Result<(), String> {
     let state = State::load(&place)?;
     let mut ended = 0;
     for service in state::SERVICES.iter().rev() {
-        let Some(entry) = state.services.get(*service).filter(|entry| entry.identity.lives()) else {
+        let Some(entry) = state
+            .services
+            .get(*service)
+            .filter(|entry| entry.identity.lives())
+        else {
             continue;
         };
-        let polite = if *service == state::POSTGRES { Signal::INT } else { Signal::TERM };
+        let polite = if *service == state::POSTGRES {
+            Signal::INT
+        } else {
+            Signal::TERM
+        };
         entry.identity.signal(polite);
         let gone = wait_until(service, Duration::from_secs(30), || {
             (!entry.identity.lives()).then_some(())

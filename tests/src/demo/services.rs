@@ -45,16 +45,18 @@ impl Services {
         go_on()?;
         let kafka = progress.step("Kafka", || start_kafka(place, state, lifetime))?;
         go_on()?;
-        progress.step("the database: extension, roles, schema api; the topics", || {
-            set_up(&postgres, &kafka)
-        })?;
+        progress.step(
+            "the database: extension, roles, schema api; the topics",
+            || set_up(&postgres, &kafka),
+        )?;
         go_on()?;
         let consumer = progress.step("the consumer", || {
             start_consumer(place, state, lifetime, &postgres, &kafka)
         })?;
         go_on()?;
-        let postgrest =
-            progress.step("PostgREST", || start_postgrest(place, state, lifetime, &postgres))?;
+        let postgrest = progress.step("PostgREST", || {
+            start_postgrest(place, state, lifetime, &postgres)
+        })?;
         go_on()?;
         Ok(Self {
             postgrest,
@@ -86,15 +88,25 @@ fn taken_over(service: &str) {
 
 /// Ends a process that was started with other ports.
 fn end_outdated(state: &State, service: &str) -> Result<(), String> {
-    let Some(entry) = state.services.get(service).filter(|entry| entry.identity.lives()) else {
+    let Some(entry) = state
+        .services
+        .get(service)
+        .filter(|entry| entry.identity.lives())
+    else {
         return Ok(());
     };
     println!("  {service} runs with other settings: it is started again");
     entry.identity.signal(Signal::TERM);
-    wait_until(service, Duration::from_secs(30), || (!entry.identity.lives()).then_some(()))
+    wait_until(service, Duration::from_secs(30), || {
+        (!entry.identity.lives()).then_some(())
+    })
 }
 
-fn start_postgres(place: &Place, state: &mut State, lifetime: Lifetime) -> Result<Postgres, String> {
+fn start_postgres(
+    place: &Place,
+    state: &mut State,
+    lifetime: Lifetime,
+) -> Result<Postgres, String> {
     let running = state.running(POSTGRES, "");
     let spec = postgres::Spec {
         major: MAJOR,

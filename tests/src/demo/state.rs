@@ -5,13 +5,14 @@ use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::postgres::free_port;
-use crate::process::Identity;
+use crate::process::{Identity, wait_until};
 
 pub const POSTGRES: &str = "Postgres";
 pub const KAFKA: &str = "Kafka";
@@ -67,7 +68,11 @@ impl State {
         };
         let state: Self = serde_json::from_slice(&text).map_err(|error| {
             let folder = folder(place);
-            format!("{}: {error}; remove {} for a fresh demo", file.display(), folder.display())
+            format!(
+                "{}: {error}; remove {} for a fresh demo",
+                file.display(),
+                folder.display()
+            )
         })?;
         Ok(Self { file, ..state })
     }
@@ -87,18 +92,25 @@ impl State {
     /// The port that the server had before, when it is free or the server's own still; else another.
     pub fn port(&mut self, server: &str, runs: bool) -> Result<u16, String> {
         let earlier = self.ports.get(server).copied();
+        // A server that was killed a moment ago may hold its port a little longer.
+        let is_free = |port: u16| {
+            let bind = || TcpListener::bind(("127.0.0.1", port)).ok();
+            wait_until("the port is free", Duration::from_secs(3), bind).is_ok()
+        };
         let port = match earlier {
-            Some(port) if runs || TcpListener::bind(("127.0.0.1", port)).is_ok() => port,
+            Some(port) if runs || is_free(port) => port,
             _ => free_port()?,
         };
         self.ports.insert(server.to_owned(), port);
         Ok(port)
     }
 
-    /// The process that still runs, when it was started with just this; one that was started with
-    /// something else is ended.
+    /// The process that still runs, when it was started with just this.
     pub fn running(&self, service: &str, started_with: &str) -> Option<Identity> {
-        let entry = self.services.get(service).filter(|entry| entry.identity.lives())?;
+        let entry = self
+            .services
+            .get(service)
+            .filter(|entry| entry.identity.lives())?;
         (entry.started_with == started_with).then_some(entry.identity)
     }
 

@@ -34,10 +34,30 @@ pub fn salaries() -> Uuid {
 fn events() -> Vec<(&'static str, Event)> {
     let [documents, principals, permissions] = TOPICS;
     let events = [
-        (principals, "principal.registered", anne(), json!({ "kind": "user", "name": "Anne" })),
-        (principals, "principal.registered", bob(), json!({ "kind": "user", "name": "Bob" })),
-        (documents, "document.created", roadmap(), json!({ "created_by": anne(), "title": "Roadmap" })),
-        (documents, "document.created", salaries(), json!({ "created_by": anne(), "title": "Salaries" })),
+        (
+            principals,
+            "principal.registered",
+            anne(),
+            json!({ "kind": "user", "name": "Anne" }),
+        ),
+        (
+            principals,
+            "principal.registered",
+            bob(),
+            json!({ "kind": "user", "name": "Bob" }),
+        ),
+        (
+            documents,
+            "document.created",
+            roadmap(),
+            json!({ "created_by": anne(), "title": "Roadmap" }),
+        ),
+        (
+            documents,
+            "document.created",
+            salaries(),
+            json!({ "created_by": anne(), "title": "Salaries" }),
+        ),
         (
             permissions,
             "permission.granted",
@@ -48,6 +68,7 @@ fn events() -> Vec<(&'static str, Event)> {
     let event = |(n, (topic, kind, subject, data)): (usize, (_, &str, _, _))| {
         let event = Event {
             id: format!("story-{n}"),
+            source: "/demo".to_owned(),
             kind: kind.to_owned(),
             subject,
             // The past: whatever is sent now is later.
@@ -71,7 +92,10 @@ pub fn tell(place: &Place, state: &mut State, services: &Services) -> Result<(),
             .filter(|(of, _)| *of == topic)
             .map(|(_, event)| line(event) + "\n")
             .collect();
-        print!("  to topic {topic}:\n    {}\n", lines.trim_end().replace('\n', "\n    "));
+        print!(
+            "  to topic {topic}:\n    {}\n",
+            lines.trim_end().replace('\n', "\n    ")
+        );
         produce(place, &services.kafka.bootstrap(), topic, &lines)?;
     }
     let ends = TOPICS
@@ -94,7 +118,10 @@ pub fn tell(place: &Place, state: &mut State, services: &Services) -> Result<(),
 fn line(event: &Event) -> String {
     let value = event.structured().value.unwrap_or_default();
     let value = String::from_utf8_lossy(&value);
-    format!("content-type:application/cloudevents+json|{}|{value}", event.subject)
+    format!(
+        "content-type:application/cloudevents+json|{}|{value}",
+        event.subject
+    )
 }
 
 /// Kafka's console producer, told how a line is split.
@@ -141,7 +168,10 @@ fn run_as_shown(place: &Place, command: &str) -> Result<(), String> {
     println!("{}", said.trim_end());
     match output.status.success() {
         true => Ok(()),
-        false => Err(format!("{command}: {}", String::from_utf8_lossy(&output.stderr))),
+        false => Err(format!(
+            "{command}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
     }
 }
 
@@ -161,7 +191,9 @@ pub fn show(place: &Place, services: &Services) -> Result<(), String> {
     ] {
         run_as_shown(
             place,
-            &format!("curl -sS -H \"Authorization: Bearer $DEMO_TOKEN_BOB\" \"$DEMO_REST_URL/{path}\""),
+            &format!(
+                "curl -sS -H \"Authorization: Bearer $DEMO_TOKEN_BOB\" \"$DEMO_REST_URL/{path}\""
+            ),
         )?;
     }
     println!("\nAs Anne: who may see the roadmap:");

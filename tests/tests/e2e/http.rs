@@ -149,7 +149,7 @@ fn answers_are_those_of_the_page() {
     scene.gives(
         a,
         "/rpc/list_documents?sort=id&select=document_id",
-        ids(&[1, 4], "document_id"),
+        ids(&[1], "document_id"),
     );
     scene.gives(
         None,
@@ -254,12 +254,17 @@ fn wrong_arguments_and_tokens_are_refused_by_name() {
     for after in ["x", ""] {
         scene.refuses(a, &format!("{list}after={after}"), 400, "PD003", "");
     }
-    let page = scene.get(a, &format!("{list}page_size=1&sort=id")).json();
+    let bob_token = of(bob());
+    let b = Some(bob_token.as_str());
+    let page = scene.get(b, &format!("{list}page_size=1&sort=id")).json();
     let cursor = page[0]["cursor"].as_str().expect("a cursor").to_owned();
-    scene.refuses(a, &format!("{list}after={cursor}"), 400, "PD003", "");
+    for (caller, sort) in [(b, "last_modified"), (a, "id")] {
+        let path = format!("{list}sort={sort}&after={cursor}");
+        scene.refuses(caller, &path, 400, "PD003", "");
+    }
     let rest = format!("{list}sort=id&after={cursor}&select=document_id");
-    let all = ids(&[1, 4], "document_id");
-    scene.gives(a, &rest, json!([all[1]]));
+    let all = ids(&[1, 2, 4], "document_id");
+    scene.gives(b, &rest, json!([all[1], all[2]]));
 
     let complete =
         json!({ "role": "deed_user", "sub": alice(), "aud": "deed", "exp": 4_000_000_000_u64 });
@@ -290,6 +295,11 @@ fn wrong_arguments_and_tokens_are_refused_by_name() {
             "PGRST301",
         ),
         ("no.token.atall".to_owned(), 401, "PGRST301"),
+        (
+            token_with("role", Some(json!("deed_authenticator"))),
+            401,
+            "PT401",
+        ),
         (token_with("role", Some(json!("postgres"))), 403, "42501"),
         (token_with("role", Some(json!("deed_api"))), 403, "42501"),
         (
