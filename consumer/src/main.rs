@@ -4,7 +4,8 @@
 //!
 //! - [`cli`] and [`config`]: what it is told; [`kafka`] is what it tells librdkafka
 //! - [`run`]: the polling loop; [`rebalance`] what librdkafka calls from it; [`assignment`] the
-//!   partitions of this process, in librdkafka's words [`partition_list`]; [`batch`] their records on the way
+//!   partitions of this process, and [`partition_list`] their lists in librdkafka's words;
+//!   [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
 //!   what a failed one means
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
@@ -42,8 +43,14 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    // In the log like all else; a header can make rdkafka panic, which is caught.
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{panic}");
+        // Off the polling thread, which catches those of rdkafka's headers, it would leave a
+        // partition without its task and in silence. A new process goes on where Postgres stands.
+        if std::thread::current().name() != Some("main") {
+            std::process::exit(1);
+        }
+    }));
     match start(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
