@@ -15,7 +15,20 @@ pub enum Error {
     Start(#[from] std::io::Error),
     /// The Kafka client can't go on; a new process may.
     #[error("Kafka: {0}")]
-    Kafka(#[from] KafkaError),
+    Kafka(KafkaError),
+}
+
+impl From<KafkaError> for Error {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            // Without the value: it may be a password.
+            KafkaError::ClientConfig(_, problem, key, _) => {
+                Error::Config(format!("[kafka] \"{key}\": {problem}"))
+            }
+            KafkaError::ClientCreation(problem) => Error::Config(format!("[kafka]: {problem}")),
+            error => Error::Kafka(error),
+        }
+    }
 }
 
 impl Error {
