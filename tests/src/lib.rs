@@ -1,14 +1,16 @@
 //! Runs the real Postgres, Kafka, PostgREST and consumer as child processes, and drives them.
 //!
 //! - [`place`]: where things lie, as `dev/env.sh` says
-//! - [`process`]: one child process, from start to a certain end
+//! - [`process`]: one child process, from start to a certain end; [`spawn`]: how it is started
 //! - [`postgres`], [`kafka`], [`postgrest`], [`consumer`]: the four parts of the line
 //! - [`event`]: CloudEvents as Kafka records; [`load`]: many of them, drawn from a seed
 //! - [`snapshot`]: all that the events left in the tables, to be compared
+//! - [`audit`]: each move of a consumer's position, for what idempotence hides
 //! - [`cases`]: sharing cases, each a list of grants and what must follow
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs
 
+pub mod audit;
 pub mod cases;
 pub mod consumer;
 pub mod demo;
@@ -20,4 +22,5 @@ pub mod postgres;
 pub mod postgrest;
 pub mod process;
 pub mod snapshot;
+pub mod spawn;
 pub mod stage;

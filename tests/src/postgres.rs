@@ -10,7 +10,8 @@ use std::time::Duration;
 use postgres::{Client, NoTls};
 
 use crate::place::Place;
-use crate::process::{Identity, Launch, Lifetime, Process, Signal, run, wait_until};
+use crate::process::{Identity, Launch, Lifetime, Process, Signal, wait_until};
+use crate::spawn::run;
 
 /// The consumer's own login: no superuser, a member of `deed_consumer` alone.
 pub const CONSUMER_LOGIN: &str = "deed_ingest";

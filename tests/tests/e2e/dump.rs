@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use deed_tests::load;
-use deed_tests::process::run;
 use deed_tests::snapshot::Snapshot;
+use deed_tests::spawn::run;
 use deed_tests::stage::{Line, own_postgres, shared_kafka, shared_postgres};
 use postgres::Client;
 

@@ -3,17 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deed_tests::audit;
 use deed_tests::consumer::positions;
 use deed_tests::load;
 use deed_tests::process::wait_until;
 use deed_tests::snapshot::Snapshot;
 use deed_tests::stage::{DEADLINE, Line, own_kafka, own_postgres};
-use postgres::Client;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-
-use crate::takeover::audit_positions;
 
 const EVENTS: usize = 50_000;
 const DOCUMENTS: usize = 4_000;
@@ -35,7 +33,7 @@ fn kills_of_every_part_leave_what_an_undisturbed_run_leaves() {
     let postgres = own_postgres("kill-postgres", true);
     let line = Line::new(&kafka, &postgres, "kill", &[("events", PARTITIONS)]);
     let topic = &line.topics[0];
-    audit_positions(&mut line.admin());
+    audit::begin(&mut line.admin());
     let mut records = load::records(seed, EVENTS, DOCUMENTS);
     for (n, record) in records.iter_mut().enumerate() {
         record.partition = Some(n as i32 % PARTITIONS);
@@ -81,7 +79,8 @@ fn kills_of_every_part_leave_what_an_undisturbed_run_leaves() {
     assert!(consumer.lives());
     consumer.stop(DEADLINE).expect("stops");
     let disturbed = Snapshot::take(&mut line.admin());
-    let (missing, doubled) = count(&mut line.admin(), &kafka.ends(topic).expect("ends"));
+    let (missing, doubled) =
+        audit::missing_and_doubled(&mut line.admin(), &kafka.ends(topic).expect("ends"));
 
     let calm = line.replayed_into("calm");
     let start = Instant::now();
@@ -111,26 +110,4 @@ fn applied(line: &Line<'_>) -> i64 {
     let mut client = line.admin();
     let positions = positions(&mut client, &line.name, &line.topics[0]).expect("positions");
     positions.iter().sum()
-}
-
-/// Offsets that no committed batch moved over, and those that more than one did.
-fn count(client: &mut Client, ends: &[i64]) -> (usize, usize) {
-    let mut times: Vec<Vec<u32>> = ends.iter().map(|end| vec![0; *end as usize]).collect();
-    let moves = client
-        .query(
-            "SELECT partition, from_offset, to_offset FROM public.moves",
-            &[],
-        )
-        .expect("moves");
-    for row in moves {
-        let (partition, from, to): (i32, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        for time in &mut times[partition as usize][from as usize..to as usize] {
-            *time += 1;
-        }
-    }
-    let all = || times.iter().flatten();
-    (
-        all().filter(|times| **times == 0).count(),
-        all().filter(|times| **times > 1).count(),
-    )
 }

@@ -1,45 +1,16 @@
 //! One consumer takes over from another, dead or only seemingly so.
 
+use std::time::Duration;
+
+use deed_tests::audit;
 use deed_tests::event::{Clock, Record, id};
 use deed_tests::load;
-use deed_tests::process::{Signal, wait_until};
+use deed_tests::process::{Process, Signal, wait_until};
 use deed_tests::snapshot::Snapshot;
-use deed_tests::stage::{DEADLINE, Line};
+use deed_tests::stage::{DEADLINE, Line, PLACE};
 use postgres::Client;
 
 const PARTITIONS: i32 = 4;
-
-/// Writes down, in the database, each move of a position and the owner that made it.
-pub fn audit_positions(client: &mut Client) {
-    client
-        .batch_execute(
-            "CREATE TABLE public.moves (n bigint GENERATED ALWAYS AS IDENTITY, partition integer,
-               epoch bigint, from_offset bigint, to_offset bigint);
-             CREATE FUNCTION public.write_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-             BEGIN
-               INSERT INTO public.moves (partition, epoch, from_offset, to_offset)
-               VALUES (NEW.partition, NEW.epoch, coalesce(OLD.next_offset, 0), NEW.next_offset);
-               RETURN NULL;
-             END $$;
-             CREATE TRIGGER write_down AFTER UPDATE ON deed.stream_position FOR EACH ROW
-               WHEN (OLD.next_offset IS DISTINCT FROM NEW.next_offset)
-               EXECUTE FUNCTION public.write_down()",
-        )
-        .expect("audit");
-}
-
-/// How many moves an owner made after a later owner had begun to.
-fn late_moves(client: &mut Client) -> i64 {
-    client
-        .query_one(
-            "SELECT count(*) FROM public.moves AS late
-             WHERE EXISTS (SELECT FROM public.moves AS earlier
-               WHERE earlier.partition = late.partition AND earlier.n < late.n AND earlier.epoch > late.epoch)",
-            &[],
-        )
-        .expect("audit")
-        .get(0)
-}
 
 fn epochs(client: &mut Client) -> Vec<i64> {
     client
@@ -84,24 +55,21 @@ fn a_second_consumer_takes_over_the_partitions_of_a_killed_one() {
     line.wait_until_applied();
 }
 
-#[test]
-fn a_zombie_is_fenced_and_writes_nothing() {
-    let line = Line::shared("zombie", PARTITIONS);
-    let mut client = line.admin();
-    audit_positions(&mut client);
-    let mut zombie = line.consumer("zombie");
+/// Starts a consumer, and stops it by SIGSTOP with batches in its hands: held at the lock of its
+/// position they are on the way when it stops, and the server forgets them, so that it must try
+/// them again when it goes on.
+fn stopped_with_batches_in_hand(line: &Line<'_>, session_timeout: Duration) -> Process {
+    let mut spec = line.consumer_spec("zombie");
+    spec.session_timeout = session_timeout;
+    let zombie = spec.start(&PLACE).expect("consumer");
     line.wait_until_claimed(&line.topics[0]);
-    let before = epochs(&mut client);
-
-    // Held at its position's lock, its batches are on the way when it stops; the server forgets
-    // them, so it comes back with batches in its hands that it must try again.
     let mut lock = line.admin();
     let mut held = lock.transaction().expect("transaction");
     held.execute("SELECT FROM deed.stream_position FOR UPDATE", &[])
         .expect("lock");
-    let records = load::records(load::seed(), 4_000, 200);
-    line.send(&records);
-    wait_until("its batches wait", DEADLINE, || {
+    line.send(&load::records(load::seed(), 4_000, 200));
+    let mut client = line.admin();
+    wait_until("a batch of each partition waits", DEADLINE, || {
         let waiting: i64 = client
             .query_one(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
@@ -110,45 +78,87 @@ fn a_zombie_is_fenced_and_writes_nothing() {
             )
             .ok()?
             .get(0);
-        (waiting > 0).then_some(())
+        (waiting == i64::from(PARTITIONS)).then_some(())
     })
     .expect("waiting");
     zombie.signal(Signal::STOP);
     client
         .execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
              WHERE datname = current_database() AND usename = 'deed_ingest'",
             &[],
         )
         .expect("terminated");
     held.rollback().expect("unlocked");
+    zombie
+}
 
+#[test]
+fn a_zombie_whose_group_went_on_writes_nothing() {
+    let line = Line::shared("zombie", PARTITIONS);
+    let mut client = line.admin();
+    audit::begin(&mut client);
+    let mut zombie = stopped_with_batches_in_hand(&line, line.consumer_spec("a").session_timeout);
+    let before = epochs(&mut client);
     let _heir = line.consumer("heir");
     wait_until("the heir has claimed all", DEADLINE, || {
         let now = epochs(&mut client);
-        before
-            .iter()
-            .zip(&now)
-            .all(|(before, now)| now > before)
-            .then_some(())
+        let mut both = before.iter().zip(&now);
+        both.all(|(before, now)| now > before).then_some(())
     })
     .expect("claimed");
     line.wait_until_applied();
     let applied = Snapshot::take(&mut client);
+
     zombie.signal(Signal::CONT);
     zombie
         .wait_for_log("it finds that it was replaced", DEADLINE, |log| {
-            // Told by Postgres with PD010, or by Kafka before it could ask.
-            let told = |line: &str| line.contains("another owner") || line.contains("lost");
+            // By Postgres, or by Kafka before it could ask.
+            let told = |line: &str| line.contains("PD010") || line.contains("lost=true");
             log.lines().any(told).then_some(())
         })
-        .expect("fenced");
-    assert_eq!(late_moves(&mut client), 0, "the zombie moved a position");
+        .expect("replaced");
+    assert_eq!(audit::late_moves(&mut client), 0);
     Snapshot::take(&mut client).assert_equals(&applied, "after the zombie came back");
 
     // Both go on as a group.
     line.send(&load::records(load::seed(), 2_000, 200));
     line.wait_until_applied();
-    assert_eq!(late_moves(&mut client), 0);
+    assert_eq!(audit::late_moves(&mut client), 0);
     assert!(zombie.lives());
+}
+
+/// Kafka has not noticed anything here: only the epoch in Postgres keeps the zombie's batches out.
+#[test]
+fn a_zombie_that_kafka_still_trusts_is_fenced_by_postgres() {
+    let line = Line::shared("fenced", PARTITIONS);
+    let mut client = line.admin();
+    audit::begin(&mut client);
+    let mut zombie = stopped_with_batches_in_hand(&line, Duration::from_secs(60));
+    client
+        .execute(
+            "SELECT deed.claim(consumer_group, topic, partition, topic_id) FROM deed.stream_position",
+            &[],
+        )
+        .expect("claimed");
+    let claimed = epochs(&mut client);
+    zombie.signal(Signal::CONT);
+    zombie
+        .wait_for_log("Postgres refuses each of its batches", DEADLINE, |log| {
+            let refused = log.lines().filter(|line| line.contains("PD010")).count();
+            (refused >= PARTITIONS as usize).then_some(())
+        })
+        .expect("fenced");
+    // Kafka still gives it the partitions, so it claims them anew and goes on, from the position.
+    line.wait_until_applied();
+    let moved_by_a_fenced_owner: i64 = client
+        .query_one(
+            "SELECT count(*) FROM public.moves WHERE epoch <= $1",
+            &[claimed.iter().max().expect("partitions")],
+        )
+        .expect("audit")
+        .get(0);
+    assert_eq!(moved_by_a_fenced_owner, 0);
+    let ends = line.kafka.ends(&line.topics[0]).expect("ends");
+    assert_eq!(audit::missing_and_doubled(&mut client, &ends), (0, 0));
 }
