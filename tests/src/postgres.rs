@@ -143,29 +143,27 @@ impl Postgres {
 
     /// Runs `sql/setup.sql` and creates the consumer's login.
     pub fn apply_scripts(&self, database: &str) -> Result<(), String> {
+        let password = format!("--set=authenticator_password={}", self.spec.password);
         let setup = self.place.root.join("sql/setup.sql");
-        let password = &self.spec.password;
-        self.psql(
-            database,
-            &[
-                &format!("--set=authenticator_password={password}"),
-                &format!("--file={}", setup.display()),
-            ],
-        )?;
+        let file = format!("--file={}", setup.display());
+        self.psql(database, &[&password, &file])?;
+        self.create_consumer_login()
+    }
+
+    /// Creates the consumer's login where it is missing; its role must be there.
+    pub fn create_consumer_login(&self) -> Result<(), String> {
         // Logins belong to the whole cluster, and databases are made side by side.
         let login = format!(
             "SELECT pg_advisory_lock(1);
              DO $$ BEGIN
                IF to_regrole('{CONSUMER_LOGIN}') IS NULL THEN
-                 CREATE ROLE {CONSUMER_LOGIN} LOGIN PASSWORD '{password}' IN ROLE deed_consumer;
+                 CREATE ROLE {CONSUMER_LOGIN} LOGIN PASSWORD '{}' IN ROLE deed_consumer;
                END IF;
-             END $$"
+             END $$",
+            self.spec.password
         );
-        self.psql(
-            "postgres",
-            &["--output=/dev/null", &format!("--command={login}")],
-        )
-        .map(drop)
+        self.psql("postgres", &["--output=/dev/null", "--command", &login])
+            .map(drop)
     }
 
     /// Runs psql as the superuser, which stops at the first error; gives what it printed.
@@ -241,7 +239,7 @@ fn launch(place: &Place, spec: &Spec) -> Result<Process, String> {
         format!("fsync={}", if spec.fsync { "on" } else { "off" }),
         // Many small clusters share the machine.
         "shared_buffers=64MB".to_owned(),
-        "max_connections=60".to_owned(),
+        "max_connections=300".to_owned(),
     ] {
         command.args(["-c", &setting]);
     }

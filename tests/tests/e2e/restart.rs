@@ -48,6 +48,10 @@ fn a_restart_of_postgres_costs_no_place_in_the_group() {
     send("after");
     line.wait_until_applied();
     assert_eq!(epochs(), before, "no partition was claimed again");
+    assert!(
+        !consumer.log().contains("partition revoked"),
+        "no rebalance"
+    );
 
     let status = consumer.stop(Duration::from_secs(10)).expect("stops");
     assert_eq!(status.and_then(|status| status.code()), Some(0), "SIGTERM");
