@@ -1,7 +1,7 @@
 # Everything that a developer does here. `make` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test fmt advisories
+.PHONY: help demo demo-down test bench fmt advisories
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo-down: ## Ends a demo that was left running
 
 test: ## Installs what is missing and runs every test on Postgres 15 to 18
 	@dev/test
+
+bench: ## Measures how fast the consumer catches up, and what an event costs inside Postgres
+	@dev/bench
 
 fmt: ## Formats the Rust sources
 	@cargo fmt --all
