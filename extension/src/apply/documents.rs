@@ -6,21 +6,24 @@ use deed_core::version::Version;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use uuid::Uuid;
 
-use super::{core_uuid, sql_time, sql_uuid, sql_uuids};
+use super::rows::Rows;
+use super::{sql_time, sql_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
-/// The registers in the order of their version columns below.
-const REGISTERS: [DocumentRegister; 5] = [
-    DocumentRegister::Creation,
-    DocumentRegister::Title,
-    DocumentRegister::Metadata,
-    DocumentRegister::Content,
-    DocumentRegister::Lifecycle,
-];
-
-const COLUMNS: &str = "id, creation_version, created_at, created_by, title_version, title, \
+const ROWS: Rows<DocumentRegister, 5> = Rows {
+    table: "deed.document",
+    columns: "id, creation_version, created_at, created_by, title_version, title, \
     metadata_version, metadata, content_version, content, lifecycle_version, deleted_at, \
-    deleted_by, last_modified, last_modified_by";
+    deleted_by, last_modified, last_modified_by",
+    source: SOURCE,
+    registers: [
+        (DocumentRegister::Creation, "creation_version"),
+        (DocumentRegister::Title, "title_version"),
+        (DocumentRegister::Metadata, "metadata_version"),
+        (DocumentRegister::Content, "content_version"),
+        (DocumentRegister::Lifecycle, "lifecycle_version"),
+    ],
+};
 
 const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_by, \
       u.title_version, u.title, u.metadata_version, u.metadata::jsonb AS metadata, \
@@ -37,41 +40,15 @@ const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_
 ///
 /// A document that only has permissions yet gets a row too: its lock orders them.
 pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
-    if ids.is_empty() {
-        return Vec::new();
+    match ids.is_empty() {
+        true => Vec::new(),
+        false => ROWS.insert(ids, &rows(ids, decision)),
     }
-    let inserted = spi::write(
-        &format!(
-            "INSERT INTO deed.document ({COLUMNS}) SELECT {COLUMNS} FROM {SOURCE} ORDER BY id \
-             ON CONFLICT (id) DO NOTHING RETURNING id"
-        ),
-        &rows(ids, decision),
-        |row| row.get(1).map(core_uuid),
-    );
-    super::without(ids, inserted)
 }
 
 /// Locks the rows in order and adds the versions that they hold.
 pub fn lock(ids: &[Uuid], held: &mut Held) {
-    if ids.is_empty() {
-        return;
-    }
-    let rows = spi::write(
-        "SELECT id, creation_version, title_version, metadata_version, content_version, \
-           lifecycle_version \
-         FROM deed.document WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-        &[arg(sql_uuids(ids))],
-        |row| {
-            let id = core_uuid(row.get(1)?);
-            let versions = std::array::from_fn(|i| row.get::<Vec<u8>>(i as i32 + 2));
-            Some((id, versions))
-        },
-    );
-    for (id, versions) in rows.into_iter().flatten() {
-        super::hold(held, REGISTERS, versions, |part| {
-            Register::Document(id, part)
-        });
-    }
+    ROWS.lock(ids, held, Register::Document);
 }
 
 /// Writes the registers of known documents that changed.
@@ -80,9 +57,9 @@ pub fn update(known: &[Uuid], decision: &Decision) {
         .iter()
         .copied()
         .filter(|id| {
-            REGISTERS
+            ROWS.registers
                 .iter()
-                .any(|part| taken(decision, *id, *part).is_some())
+                .any(|(part, _)| taken(decision, *id, *part).is_some())
         })
         .collect();
     if changed.is_empty() {
@@ -118,7 +95,7 @@ fn taken(decision: &Decision, id: Uuid, part: DocumentRegister) -> Option<&(Vers
     decision.taken.get(&Register::Document(id, part))
 }
 
-/// The values of one row, in the order of [`COLUMNS`].
+/// The values of one row, in the order of the table's columns.
 #[derive(Default)]
 struct Columns {
     versions: [Vec<Option<Vec<u8>>>; 5],
@@ -138,7 +115,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
     let mut columns = Columns::default();
     for id in ids {
         let part = |part| taken(decision, *id, part);
-        for (i, register) in REGISTERS.into_iter().enumerate() {
+        for (i, (register, _)) in ROWS.registers.into_iter().enumerate() {
             let version = part(register).map(|(version, _)| version.as_bytes().to_vec());
             columns.versions[i].push(version);
         }

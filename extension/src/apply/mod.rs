@@ -9,13 +9,11 @@ mod permissions;
 pub mod position;
 mod principals;
 mod quarantine;
-
-use std::collections::HashSet;
+mod rows;
 
 use deed_core::decide::{Decision, Held, Outcome, decide};
 use deed_core::event::Event;
 use deed_core::fact::Register;
-use deed_core::version::Version;
 use pgrx::datum::TimestampWithTimeZone;
 use uuid::Uuid;
 
@@ -88,27 +86,4 @@ fn core_uuid(id: pgrx::Uuid) -> Uuid {
 /// An RFC 3339 time is always within `timestamptz`.
 fn sql_time(instant: deed_core::version::Instant) -> Option<TimestampWithTimeZone> {
     TimestampWithTimeZone::try_from(instant.to_postgres_micros()).ok()
-}
-
-/// The ids that are not among `inserted`, ascending.
-fn without(ids: &[Uuid], inserted: Vec<Option<Uuid>>) -> Vec<Uuid> {
-    let inserted: HashSet<Uuid> = inserted.into_iter().flatten().collect();
-    ids.iter()
-        .copied()
-        .filter(|id| !inserted.contains(id))
-        .collect()
-}
-
-/// Adds the versions of one row's registers to what is held.
-fn hold<P, const N: usize>(
-    held: &mut Held,
-    parts: [P; N],
-    versions: [Option<Vec<u8>>; N],
-    register: impl Fn(P) -> Register,
-) {
-    for (part, bytes) in parts.into_iter().zip(versions) {
-        if let Some(version) = bytes.as_deref().and_then(Version::from_bytes) {
-            held.insert(register(part), version);
-        }
-    }
 }

@@ -6,19 +6,22 @@ use deed_core::version::Version;
 use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
-use super::{core_uuid, sql_uuid, sql_uuids};
+use super::rows::Rows;
+use super::sql_uuids;
 use crate::pg::spi::{self, arg};
 
-/// The registers in the order of their version columns below.
-const REGISTERS: [PrincipalRegister; 4] = [
-    PrincipalRegister::Kind,
-    PrincipalRegister::Name,
-    PrincipalRegister::Description,
-    PrincipalRegister::Token,
-];
-
-const COLUMNS: &str = "id, kind_version, kind, name_version, name, description_version, \
-    description, token_version, token_sha256";
+const ROWS: Rows<PrincipalRegister, 4> = Rows {
+    table: "deed.principal",
+    columns: "id, kind_version, kind, name_version, name, description_version, \
+    description, token_version, token_sha256",
+    source: SOURCE,
+    registers: [
+        (PrincipalRegister::Kind, "kind_version"),
+        (PrincipalRegister::Name, "name_version"),
+        (PrincipalRegister::Description, "description_version"),
+        (PrincipalRegister::Token, "token_version"),
+    ],
+};
 
 const SOURCE: &str = "(SELECT u.id, u.kind_version, u.kind::deed.permission_recipient AS kind, \
       u.name_version, u.name, u.description_version, u.description, u.token_version, u.token_sha256 \
@@ -29,40 +32,15 @@ const SOURCE: &str = "(SELECT u.id, u.kind_version, u.kind::deed.permission_reci
 
 /// Writes those that are new, whole; gives the others, ascending.
 pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
-    if ids.is_empty() {
-        return Vec::new();
+    match ids.is_empty() {
+        true => Vec::new(),
+        false => ROWS.insert(ids, &rows(ids, decision)),
     }
-    let inserted: Vec<Option<Uuid>> = spi::write(
-        &format!(
-            "INSERT INTO deed.principal ({COLUMNS}) SELECT {COLUMNS} FROM {SOURCE} ORDER BY id \
-             ON CONFLICT (id) DO NOTHING RETURNING id"
-        ),
-        &rows(ids, decision),
-        |row| row.get(1).map(core_uuid),
-    );
-    super::without(ids, inserted)
 }
 
 /// Locks the rows in order and adds the versions that they hold.
 pub fn lock(ids: &[Uuid], held: &mut Held) {
-    if ids.is_empty() {
-        return;
-    }
-    let rows = spi::write(
-        "SELECT id, kind_version, name_version, description_version, token_version \
-         FROM deed.principal WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-        &[arg(sql_uuids(ids))],
-        |row| {
-            let id = core_uuid(row.get(1)?);
-            let versions = std::array::from_fn(|i| row.get::<Vec<u8>>(i as i32 + 2));
-            Some((id, versions))
-        },
-    );
-    for (id, versions) in rows.into_iter().flatten() {
-        super::hold(held, REGISTERS, versions, |part| {
-            Register::Principal(id, part)
-        });
-    }
+    ROWS.lock(ids, held, Register::Principal);
 }
 
 /// Writes the registers of known principals that changed.
@@ -71,9 +49,9 @@ pub fn update(known: &[Uuid], decision: &Decision) {
         .iter()
         .copied()
         .filter(|id| {
-            REGISTERS
+            ROWS.registers
                 .iter()
-                .any(|part| taken(decision, *id, *part).is_some())
+                .any(|(part, _)| taken(decision, *id, *part).is_some())
         })
         .collect();
     if changed.is_empty() {
@@ -138,7 +116,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         })
         .collect();
     vec![
-        arg(ids.iter().copied().map(sql_uuid).collect::<Vec<_>>()),
+        arg(sql_uuids(ids)),
         arg(versions(PrincipalRegister::Kind)),
         arg(kinds),
         arg(versions(PrincipalRegister::Name)),

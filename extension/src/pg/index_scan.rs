@@ -3,7 +3,6 @@
 //! Follows nodeIndexonlyscan.c. A scan is opened and closed within one call: one kept open over
 //! calls outlives memory contexts, pins and snapshots that it needs.
 
-use pgrx::datum::IntoDatum;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
@@ -48,9 +47,8 @@ pub fn first<T>(
                 position as pg_sys::AttrNumber + 1,
                 pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
                 pg_sys::Oid::from(pg_sys::F_UUID_EQ),
-                pgrx::Uuid::from_bytes(*key.as_bytes())
-                    .into_datum()
-                    .unwrap_or(pg_sys::Datum::null()),
+                // A uuid is passed by reference; `keys` outlives the scan.
+                pg_sys::Datum::from(key.as_bytes().as_ptr()),
             );
             scan_keys.push(scan_key);
         }
