@@ -1,7 +1,7 @@
 //! Many events, drawn from a seed: every type, both modes, and among them records that are poison.
 
 use rand::rngs::StdRng;
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 use uuid::Uuid;
@@ -10,6 +10,11 @@ use crate::event::{Clock, Event, Record, id};
 
 /// One record in so many is poison.
 const POISON_EVERY: usize = 500;
+
+/// The levels, ascending.
+pub const LEVELS: [&str; 3] = ["viewer", "editor", "owner"];
+/// An `expires_at` that has passed.
+pub const PAST: &str = "2026-01-01T00:00:00Z";
 
 /// A seed of this run, printed so that the run can be drawn again: `DEED_SEED` brings it back.
 pub fn seed() -> u64 {
@@ -21,26 +26,50 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// `count` records about so many documents; in no order of their times.
+/// The n-th of the documents that the events are about.
+pub fn document(n: usize) -> Uuid {
+    id(&format!("document {n}"))
+}
+
+/// The n-th of the people in them.
+pub fn person(n: usize) -> Uuid {
+    id(&format!("person {n}"))
+}
+
+/// How many people there are about so many documents.
+pub fn people(documents: usize) -> usize {
+    documents / 10 + 2
+}
+
+/// `count` events about so many documents, in the order of their times, which all differ.
+pub fn events(seed: u64, count: usize, documents: usize) -> Vec<Event> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut clock = Clock::default();
+    (0..count)
+        .map(|_| event(&mut rng, &mut clock, documents))
+        .collect()
+}
+
+/// The same as records, in no order, and with what is not told by the time: some events share it,
+/// some even their id, and some are poison.
 pub fn records(seed: u64, count: usize, documents: usize) -> Vec<Record> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let documents: Vec<Uuid> = (0..documents)
-        .map(|n| id(&format!("document {n}")))
-        .collect();
-    let people: Vec<Uuid> = (0..documents.len() / 10 + 2)
-        .map(|n| id(&format!("person {n}")))
-        .collect();
-    let mut clock = Clock::default();
-    let mut records: Vec<Record> = (0..count)
-        .map(|n| match n % POISON_EVERY {
-            0 => poison(n),
-            _ => {
-                let event = event(&mut rng, &mut clock, &documents, &people);
-                match rng.random_bool(0.5) {
-                    true => event.structured(),
-                    false => event.binary(),
-                }
+    let mut events = events(seed, count, documents);
+    for n in 1..events.len() {
+        if rng.random_bool(0.2) {
+            events[n].time = events[n - 1].time.clone();
+            if rng.random_bool(0.2) {
+                events[n].id = events[n - 1].id.clone();
             }
+        }
+    }
+    let mut records: Vec<Record> = events
+        .iter()
+        .enumerate()
+        .map(|(n, event)| match n % POISON_EVERY {
+            0 => poison(n),
+            _ if rng.random_bool(0.5) => event.structured(),
+            _ => event.binary(),
         })
         .collect();
     // Keyed by subject they would keep their order in a partition; it must not matter.
@@ -48,32 +77,34 @@ pub fn records(seed: u64, count: usize, documents: usize) -> Vec<Record> {
     records
 }
 
-fn event(rng: &mut StdRng, clock: &mut Clock, documents: &[Uuid], people: &[Uuid]) -> Event {
-    let mut pick = |from: &[Uuid]| *from.choose(rng).expect("never empty");
-    let (document, one, other) = (pick(documents), pick(people), pick(people));
+fn event(rng: &mut StdRng, clock: &mut Clock, documents: usize) -> Event {
+    let document = document(rng.random_range(0..documents));
+    let mut pick = || person(rng.random_range(0..people(documents)));
+    let (one, other) = (pick(), pick());
     match rng.random_range(0..100) {
-        0..20 => clock.created(
-            document,
-            one,
-            &format!("Plan {}", rng.random_range(0..1_000)),
-        ),
+        0..20 => clock.created(document, one, &format!("Plan {}", rng.random::<u16>())),
         20..40 => {
-            let data = match rng.random_range(0..4) {
-                0 => json!({ "updated_by": one, "title": null }),
-                1 => json!({ "updated_by": one, "metadata": { "pages": rng.random_range(0..99) } }),
-                2 => json!({ "updated_by": one, "content": [rng.random_range(0..99), 0.5] }),
-                _ => {
-                    json!({ "updated_by": one, "title": format!("Draft {}", rng.random::<u16>()) })
-                }
+            let number: u16 = rng.random();
+            let data = match rng.random_range(0..5) {
+                0 => json!({ "updated_by": one }),
+                1 => json!({ "updated_by": one, "title": null }),
+                2 => json!({ "updated_by": one, "metadata": { "pages": number } }),
+                3 => json!({ "updated_by": one, "content": [number, 0.5] }),
+                _ => json!({ "updated_by": one, "title": format!("Draft {number}") }),
             };
             clock.event("document.updated", document, data)
         }
-        40..44 => clock.deleted(document, one),
-        44..50 => clock.registered(one, "user", &format!("Person {}", rng.random::<u16>())),
+        40 => clock.deleted(document, one),
+        41..50 => clock.registered(one, "user", &format!("Person {}", rng.random::<u16>())),
         50..80 => {
-            let levels = ["viewer", "editor", "owner"];
-            let level = levels.choose(rng).expect("never empty");
-            clock.granted(document, one, level, other)
+            let level = LEVELS[rng.random_range(0..LEVELS.len())];
+            let mut event = clock.granted(document, one, level, other);
+            match rng.random_range(0..10) {
+                0 => event.data["expires_at"] = json!(PAST),
+                1 => event.data["expires_at"] = json!("9999-01-01T00:00:00Z"),
+                _ => {}
+            }
+            event
         }
         _ => clock.revoked(document, one, other),
     }

@@ -9,6 +9,7 @@ mod dump;
 mod http;
 mod kill;
 mod line;
+mod model;
 mod poison;
 mod recreated;
 mod restart;
