@@ -11,6 +11,18 @@ use postgres::Client;
 use crate::place::Place;
 use crate::process::{Identity, Launch, Lifetime, Process, Signal};
 
+/// Kafka's two ways to be in a group.
+#[derive(Debug, Clone, Copy)]
+pub enum Membership {
+    /// The one that is the default.
+    Classic {
+        /// After this long without a sign of life the group gives its partitions to others.
+        session_timeout: Duration,
+    },
+    /// KIP-848: the broker assigns, and sets the time.
+    Newer,
+}
+
 /// How one consumer is set up.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -26,8 +38,8 @@ pub struct Spec {
     pub group: String,
     /// What it reads.
     pub topics: Vec<String>,
-    /// After this long without a sign of life the group gives its partitions to others.
-    pub session_timeout: Duration,
+    /// How it is a member of its group.
+    pub membership: Membership,
     /// How long it runs.
     pub lifetime: Lifetime,
 }
@@ -45,9 +57,17 @@ impl Spec {
             let _ = writeln!(text, "{key} = {value:?}");
         }
         let _ = writeln!(text, "topics = {:?}", self.topics);
-        let session = self.session_timeout.as_millis();
-        let _ = writeln!(text, "[kafka]\n\"session.timeout.ms\" = {session}");
-        let _ = writeln!(text, "\"heartbeat.interval.ms\" = {}", session / 6);
+        let _ = writeln!(text, "[kafka]");
+        match self.membership {
+            Membership::Classic { session_timeout } => {
+                let session = session_timeout.as_millis();
+                let _ = writeln!(text, "\"session.timeout.ms\" = {session}");
+                let _ = writeln!(text, "\"heartbeat.interval.ms\" = {}", session / 6);
+            }
+            Membership::Newer => {
+                let _ = writeln!(text, "\"group.protocol\" = \"consumer\"");
+            }
+        }
         text
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use crate::consumer::{self, positions};
+use crate::consumer::{self, Membership, positions};
 use crate::event::Record;
 use crate::kafka::{self, Kafka};
 use crate::place::{Place, major_under_test};
@@ -20,6 +20,8 @@ use crate::process::{Lifetime, Process, wait_until};
 
 /// Longest wait for what ought to take seconds: other tests and builds use the machine too.
 pub const DEADLINE: Duration = Duration::from_secs(90);
+/// A killed consumer's partitions are free after this long.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// What tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of the tests, 32 characters or more";
 
@@ -145,7 +147,9 @@ impl<'a> Line<'a> {
             kafka_bootstrap: self.kafka.bootstrap(),
             group: self.name.clone(),
             topics: self.topics.clone(),
-            session_timeout: Duration::from_secs(2),
+            membership: Membership::Classic {
+                session_timeout: SESSION_TIMEOUT,
+            },
             lifetime: Lifetime::Bound,
         }
     }

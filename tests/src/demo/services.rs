@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Progress;
 use super::state::{CONSUMER, KAFKA, POSTGRES, POSTGREST, State, folder};
-use crate::consumer;
+use crate::consumer::{self, Membership};
 use crate::kafka::{self, Kafka};
 use crate::place::Place;
 use crate::postgres::{self, Postgres};
@@ -176,7 +176,9 @@ fn start_consumer(
         kafka_bootstrap: kafka.bootstrap(),
         group: DATABASE.to_owned(),
         topics: TOPICS.map(str::to_owned).to_vec(),
-        session_timeout: Duration::from_secs(6),
+        membership: Membership::Classic {
+            session_timeout: Duration::from_secs(6),
+        },
         lifetime,
     };
     let with = format!("{} {}", spec.database_url, spec.kafka_bootstrap);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deed_tests::consumer::without_our_environment;
 use deed_tests::event::{Clock, id};
-use deed_tests::stage::{DEADLINE, Line, PLACE, own_postgres, shared_kafka};
+use deed_tests::stage::{DEADLINE, Line, PLACE, SESSION_TIMEOUT, own_postgres, shared_kafka};
 
 #[test]
 fn a_restart_of_postgres_costs_no_place_in_the_group() {
@@ -41,7 +41,7 @@ fn a_restart_of_postgres_costs_no_place_in_the_group() {
     postgres.stop().expect("stopped");
     send("meanwhile");
     // Longer than the session: only a member that goes on polling keeps its place.
-    thread::sleep(line.consumer_spec("a").session_timeout * 2);
+    thread::sleep(SESSION_TIMEOUT * 2);
     assert!(consumer.lives(), "it waits for Postgres");
     postgres.start_again().expect("started");
     line.wait_until_applied();

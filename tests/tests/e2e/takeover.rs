@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use deed_tests::audit;
+use deed_tests::consumer::Membership;
 use deed_tests::event::{Clock, Record, id};
 use deed_tests::load;
 use deed_tests::process::{Process, Signal, wait_until};
 use deed_tests::snapshot::Snapshot;
-use deed_tests::stage::{DEADLINE, Line, PLACE};
+use deed_tests::stage::{DEADLINE, Line, PLACE, SESSION_TIMEOUT};
 use postgres::Client;
 
 const PARTITIONS: i32 = 4;
@@ -24,23 +25,28 @@ fn epochs(client: &mut Client) -> Vec<i64> {
         .collect()
 }
 
-#[test]
-fn a_second_consumer_takes_over_the_partitions_of_a_killed_one() {
-    let line = Line::shared("takeover", PARTITIONS);
-    let mut first = line.consumer("first");
-    line.wait_until_claimed(&line.topics[0]);
+fn taken_over(name: &str, membership: Membership) {
+    let line = Line::shared(name, PARTITIONS);
+    let start = |consumer| {
+        let mut spec = line.consumer_spec(consumer);
+        spec.membership = membership;
+        spec.start(&PLACE).expect("consumer")
+    };
     let mut client = line.admin();
+    audit::begin(&mut client);
+    let mut first = start("first");
+    line.wait_until_claimed(&line.topics[0]);
     let alone = epochs(&mut client);
-    let _second = line.consumer("second");
+    let _second = start("second");
     wait_until("the second has partitions of its own", DEADLINE, || {
         (epochs(&mut client) != alone).then_some(())
     })
     .expect("shared out");
-    let anne = id("takeover anne");
+    let anne = id(&format!("{name} anne"));
     let mut clock = Clock::default();
     let mut records = |count: u32| -> Vec<Record> {
         let mut one = |n| {
-            let event = clock.created(id(&format!("takeover {n}")), anne, "Taken over");
+            let event = clock.created(id(&format!("{name} {n}")), anne, "Taken over");
             Record {
                 partition: Some(n as i32 % PARTITIONS),
                 ..event.binary()
@@ -53,6 +59,24 @@ fn a_second_consumer_takes_over_the_partitions_of_a_killed_one() {
     first.kill();
     line.send(&records(400));
     line.wait_until_applied();
+    let ends = line.kafka.ends(&line.topics[0]).expect("ends");
+    assert_eq!(
+        audit::missing_and_doubled(&mut client, &ends),
+        (0, 0),
+        "missing and doubled"
+    );
+    assert_eq!(audit::late_moves(&mut client), 0);
+}
+
+#[test]
+fn a_second_consumer_takes_over_the_partitions_of_a_killed_one() {
+    let session_timeout = SESSION_TIMEOUT;
+    taken_over("takeover", Membership::Classic { session_timeout });
+}
+
+#[test]
+fn it_does_so_in_the_newer_group_protocol_too() {
+    taken_over("takeover_newer", Membership::Newer);
 }
 
 /// Starts a consumer, and stops it by SIGSTOP with batches in its hands: held at the lock of its
@@ -60,7 +84,7 @@ fn a_second_consumer_takes_over_the_partitions_of_a_killed_one() {
 /// them again when it goes on.
 fn stopped_with_batches_in_hand(line: &Line<'_>, session_timeout: Duration) -> Process {
     let mut spec = line.consumer_spec("zombie");
-    spec.session_timeout = session_timeout;
+    spec.membership = Membership::Classic { session_timeout };
     let zombie = spec.start(&PLACE).expect("consumer");
     line.wait_until_claimed(&line.topics[0]);
     let mut lock = line.admin();
@@ -98,7 +122,7 @@ fn a_zombie_whose_group_went_on_writes_nothing() {
     let line = Line::shared("zombie", PARTITIONS);
     let mut client = line.admin();
     audit::begin(&mut client);
-    let mut zombie = stopped_with_batches_in_hand(&line, line.consumer_spec("a").session_timeout);
+    let mut zombie = stopped_with_batches_in_hand(&line, SESSION_TIMEOUT);
     let before = epochs(&mut client);
     let _heir = line.consumer("heir");
     wait_until("the heir has claimed all", DEADLINE, || {
