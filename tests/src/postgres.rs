@@ -229,7 +229,23 @@ fn init(place: &Place, spec: &Spec) -> Result<(), String> {
     made.map(drop)
 }
 
+/// A killed server that nobody has waited for yet is a zombie, which Postgres takes for one that
+/// runs. A number that no process can have keeps its other guard: the shared memory in use.
+fn forget_zombie(spec: &Spec) -> Result<(), String> {
+    let file = spec.folder.join("data/postmaster.pid");
+    let Ok(text) = fs::read_to_string(&file) else {
+        return Ok(());
+    };
+    let (pid, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    if pid.parse().ok().and_then(Identity::of).is_some() {
+        return Ok(());
+    }
+    fs::write(&file, format!("{}\n{rest}", i32::MAX))
+        .map_err(|error| format!("{}: {error}", file.display()))
+}
+
 fn launch(place: &Place, spec: &Spec) -> Result<Process, String> {
+    forget_zombie(spec)?;
     let mut command = Command::new(place.postgres_bin(spec.major).join("postgres"));
     command.current_dir(&spec.folder).args(["-D", "data"]);
     for setting in [

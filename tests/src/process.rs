@@ -51,7 +51,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(pid: i32) -> Option<Self> {
+    /// The running process of that number.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The program's name may hold spaces; the fields behind it may not. A zombie has ended.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
