@@ -196,9 +196,13 @@ impl Assignment {
                 .find_partition(&id.topic, id.partition)
                 .map(|found| found.offset())
                 .filter(|offset| matches!(offset, Offset::Offset(_)));
-            if let Some(Offset::Offset(offset)) = fetched.or(held.next) {
-                let _ = held.inbox.send(Item::Refused(offset));
-            }
+            let offset = match fetched.or(held.next) {
+                Some(Offset::Offset(offset)) => Some(offset),
+                Some(_) => None,
+                // Not fetched at all.
+                None => continue,
+            };
+            let _ = held.inbox.send(Item::Refused(offset));
         }
     }
 

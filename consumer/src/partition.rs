@@ -42,8 +42,9 @@ impl fmt::Display for PartitionId {
 pub enum Item {
     /// The next record.
     Record(Record),
-    /// Kafka refused an offset, perhaps this one, from which this partition goes on.
-    Refused(i64),
+    /// Kafka refused an offset, perhaps this one, from which this partition goes on; none is the
+    /// log's beginning.
+    Refused(Option<i64>),
 }
 
 /// What the polling thread is told.
@@ -119,12 +120,17 @@ impl Partition {
         };
         self.report(What::Claimed(claim.next_offset));
         tokio::select! {
-            end = self.apply_all(inbox, claim) => end,
+            end = self.apply_all(inbox, claim, topic_id) => end,
             now = self.topics.recreated(&self.id.topic, topic_id) => self.recreated(topic_id, now),
         }
     }
 
-    async fn apply_all(&self, inbox: &mut UnboundedReceiver<Item>, claim: Claim) -> End {
+    async fn apply_all(
+        &self,
+        inbox: &mut UnboundedReceiver<Item>,
+        claim: Claim,
+        topic_id: Uuid,
+    ) -> End {
         let mut position = claim.next_offset;
         let mut held_back = None;
         loop {
@@ -156,6 +162,16 @@ impl Partition {
                     }
                     Err(_) => break,
                 }
+            }
+            // Else the records of a topic that was made again, with a log that is longer already,
+            // would be applied as the old one's until somebody looks.
+            let other = tokio::select! {
+                biased;
+                () = self.ending() => return End::Shutdown,
+                other = self.topics.other_than(&self.id.topic, topic_id) => other,
+            };
+            if let Some(now) = other {
+                return self.recreated(topic_id, now);
             }
             let call = || {
                 self.database
@@ -240,13 +256,14 @@ impl Partition {
 
     /// Stops the partition when this offset is none of the log's; the log's end is one. Else starts
     /// over: the client has given up fetching one of the partitions, and doesn't say which.
-    async fn refused(&self, offset: i64) -> End {
+    async fn refused(&self, offset: Option<i64>) -> End {
         // A re-created topic is the likelier reason, and `own` tells it once the id is known.
         self.topics.id(&self.id.topic).await;
-        match self.topics.range(&self.id).await {
-            Some((first, end)) if !(first..=end).contains(&offset) => self.stop(&format!(
-                "offset {offset} is outside the log, which has {first} to {end}"
-            )),
+        let range = self.topics.range(&self.id).await;
+        match offset.zip(range) {
+            Some((offset, (first, end))) if !(first..=end).contains(&offset) => self.stop(
+                &format!("offset {offset} is outside the log, which has {first} to {end}"),
+            ),
             _ => End::Reclaim(RECLAIM_WAIT),
         }
     }

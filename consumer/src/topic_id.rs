@@ -10,14 +10,17 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use uuid::Uuid;
 
+/// A topic's id; none when the topic does not exist. Errors are, among others, a leader being
+/// elected, missing rights, and a broker without topic ids (`UnsupportedFeature`).
+pub type Found = Result<Option<Uuid>, RDKafkaErrorCode>;
+
 /// Asks the brokers for the topics' ids, over the client's own connections; blocks for at most
-/// about `timeout`. None stands for a topic that does not exist; one whose answer is an error of
-/// another kind, such as a leader being elected, is left out.
+/// about `timeout`.
 pub fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[CString],
     timeout: Duration,
-) -> Result<HashMap<String, Option<Uuid>>, RDKafkaErrorCode> {
+) -> Result<HashMap<String, Found>, RDKafkaErrorCode> {
     let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let mut names: Vec<*const c_char> = topics.iter().map(|name| name.as_ptr()).collect();
     // SAFETY: the client outlives this call, and what is made here is destroyed here, after its
@@ -51,7 +54,7 @@ pub fn topic_ids<C: ClientContext>(
 /// `event` is null or a live event that is not destroyed before this returns.
 unsafe fn read(
     event: *mut native::rd_kafka_event_t,
-) -> Result<HashMap<String, Option<Uuid>>, RDKafkaErrorCode> {
+) -> Result<HashMap<String, Found>, RDKafkaErrorCode> {
     if event.is_null() {
         return Err(RDKafkaErrorCode::OperationTimedOut);
     }
@@ -73,21 +76,28 @@ unsafe fn read(
             let topic = *described.add(at);
             let name =
                 CStr::from_ptr(native::rd_kafka_TopicDescription_name(topic)).to_string_lossy();
-            match native::rd_kafka_error_code(native::rd_kafka_TopicDescription_error(topic)) {
+            let failed =
+                native::rd_kafka_error_code(native::rd_kafka_TopicDescription_error(topic));
+            let found = match failed {
                 rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {
                     let id = native::rd_kafka_TopicDescription_topic_id(topic);
-                    if !id.is_null() {
+                    let id = if id.is_null() {
+                        Uuid::nil()
+                    } else {
                         let high = native::rd_kafka_Uuid_most_significant_bits(id);
                         let low = native::rd_kafka_Uuid_least_significant_bits(id);
-                        let id = Uuid::from_u64_pair(high.cast_unsigned(), low.cast_unsigned());
-                        ids.insert(name.into_owned(), Some(id));
+                        Uuid::from_u64_pair(high.cast_unsigned(), low.cast_unsigned())
+                    };
+                    // Brokers before Kafka 2.8 have no ids, and all their topics this one.
+                    match id.is_nil() {
+                        true => Err(RDKafkaErrorCode::UnsupportedFeature),
+                        false => Ok(Some(id)),
                     }
                 }
-                rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => {
-                    ids.insert(name.into_owned(), None);
-                }
-                _ => {}
-            }
+                rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => Ok(None),
+                failed => Err(failed.into()),
+            };
+            ids.insert(name.into_owned(), found);
         }
         Ok(ids)
     }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::error::Error;
 use crate::kafka;
+use crate::log_limit::LogLimit;
 use crate::partition::PartitionId;
 use crate::topic_id::topic_ids;
 
@@ -77,6 +78,26 @@ impl Topics {
         .await
     }
 
+    /// The topic's id when it is another than this one, asked for after this call. When it is not,
+    /// all that was fetched before came from the topic with this id, for ids are never used again.
+    /// Waits for brokers.
+    pub async fn other_than(&self, topic: &str, id: Uuid) -> Option<Uuid> {
+        let now = Instant::now();
+        self.look();
+        self.seen(|seen| {
+            // A topic that is gone was not made again.
+            let other = || {
+                seen.ids
+                    .get(topic)
+                    .copied()
+                    .flatten()
+                    .filter(|now| *now != id)
+            };
+            (seen.asked >= now).then(other)
+        })
+        .await
+    }
+
     /// Returns once the topic has another id than this one: with it.
     pub async fn recreated(&self, topic: &str, id: Uuid) -> Uuid {
         self.seen(|seen| {
@@ -89,11 +110,11 @@ impl Topics {
         .await
     }
 
-    async fn seen(&self, wanted: impl Fn(&Seen) -> Option<Uuid>) -> Uuid {
+    async fn seen<T>(&self, wanted: impl Fn(&Seen) -> Option<T>) -> T {
         let mut seen = self.seen.clone();
         let found = seen.wait_for(|seen| wanted(seen).is_some()).await;
         match found.ok().and_then(|seen| wanted(&seen)) {
-            Some(id) => id,
+            Some(found) => found,
             // The watch is gone, and with it the process.
             None => std::future::pending().await,
         }
@@ -118,6 +139,7 @@ fn answer(
         .map(|name| CString::new(name.as_str()).expect("a topic name has no NUL"))
         .collect();
     let mut told = HashMap::new();
+    let mut limit = LogLimit::default();
     let mut next = Instant::now();
     loop {
         match asks.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -138,7 +160,17 @@ fn answer(
         let asked = Instant::now();
         match topic_ids(client.client(), &wanted, TIMEOUT) {
             Ok(found) => publish.send_modify(|seen| {
-                for (topic, id) in found {
+                for (topic, found) in found {
+                    let id = match found {
+                        Ok(id) => id,
+                        Err(code) => {
+                            if limit.passes() {
+                                warn!(topic, %code, "no topic id: the topic is not read until there \
+                                    is one; brokers are Kafka 2.8 or later, and the login may DESCRIBE");
+                            }
+                            continue;
+                        }
+                    };
                     if told.insert(topic.clone(), id.is_some()) != Some(id.is_some()) {
                         tell(&topic, id);
                     }

@@ -1,3 +1,15 @@
+DO $$
+BEGIN
+  -- Events are UTF-8. In another encoding their text would be stored as other text, or not at all.
+  IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+      MESSAGE = 'deed needs a database with encoding UTF8, this one has '
+        || pg_catalog.getdatabaseencoding(),
+      HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+  END IF;
+END
+$$;
+
 CREATE TYPE deed.permission_level AS ENUM ('viewer', 'editor', 'owner');
 COMMENT ON TYPE deed.permission_level IS
   'What a recipient may do with a document; each level includes the ones before it.';

@@ -104,6 +104,12 @@ impl<'a> Batch<'a> {
     /// The arrays as records, if they fit each other.
     fn records(&self) -> Result<Vec<Record<'a>>, Failure> {
         let records = self.offsets.len();
+        if self.next_offset < 0 {
+            return Err(malformed(format!(
+                "next_offset is {}, expected 0 or more",
+                self.next_offset
+            )));
+        }
         for (name, length) in [
             ("timestamps", self.timestamps.len()),
             ("keys", self.keys.len()),

@@ -45,6 +45,13 @@ impl Partition<'_> {
 /// Takes the partition over; gives its new epoch and where to start.
 pub fn claim(partition: &Partition<'_>, topic_id: Uuid) -> Result<(i64, Option<i64>), Failure> {
     session::require_read_committed()?;
+    if topic_id.is_nil() {
+        // What librdkafka gives for a broker that knows no ids: all topics would be one.
+        return Err(Failure::new(
+            SqlState::MalformedBatch,
+            "topic_id is nil, expected the id that Kafka gave the topic",
+        ));
+    }
     let mut arguments = partition.key();
     arguments.push(arg(sql_uuid(topic_id)));
     let claimed = spi::write(

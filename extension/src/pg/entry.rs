@@ -13,7 +13,7 @@ use super::enums::{DocumentSort, SqlEnum, oid_of, value_of};
 use super::raise::{boundary, or_leave};
 use super::{catalog, session};
 use crate::apply::{Batch, position};
-use crate::failure::Failure;
+use crate::failure::{Failure, SqlState};
 use crate::list::{documents, permissions};
 use crate::{apply, check};
 
@@ -194,19 +194,19 @@ fn apply_event(event: pgrx::datum::AnyElement) -> pg_sys::Oid {
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn apply_batch(
-    consumer_group: &str,
-    topic: &str,
-    partition: i32,
-    epoch: i64,
+    consumer_group: Option<&str>,
+    topic: Option<&str>,
+    partition: Option<i32>,
+    epoch: Option<i64>,
     continues_from: Option<i64>,
-    next_offset: i64,
-    offsets: Array<'_, i64>,
-    timestamps: Array<'_, i64>,
-    keys: Array<'_, &[u8]>,
-    header_counts: Array<'_, i32>,
-    header_names: Array<'_, &[u8]>,
-    header_values: Array<'_, &[u8]>,
-    payloads: Array<'_, &[u8]>,
+    next_offset: Option<i64>,
+    offsets: Option<Array<'_, i64>>,
+    timestamps: Option<Array<'_, i64>>,
+    keys: Option<Array<'_, &[u8]>>,
+    header_counts: Option<Array<'_, i32>>,
+    header_names: Option<Array<'_, &[u8]>>,
+    header_values: Option<Array<'_, &[u8]>>,
+    payloads: Option<Array<'_, &[u8]>>,
 ) -> TableIterator<
     'static,
     (
@@ -215,24 +215,32 @@ fn apply_batch(
         name!(events, i64),
     ),
 > {
-    let batch = Batch {
-        partition: position::Partition {
-            consumer_group,
-            topic,
-            partition,
-        },
-        epoch,
-        continues_from,
-        next_offset,
-        offsets: offsets.iter().collect(),
-        timestamps: timestamps.iter().collect(),
-        keys: keys.iter().collect(),
-        header_counts: header_counts.iter().collect(),
-        header_names: header_names.iter().collect(),
-        header_values: header_values.iter().collect(),
-        payloads: payloads.iter().collect(),
+    let answer = || {
+        apply::batch(&Batch {
+            partition: position::Partition {
+                consumer_group: given("consumer_group", consumer_group)?,
+                topic: given("topic", topic)?,
+                partition: given("partition", partition)?,
+            },
+            epoch: given("epoch", epoch)?,
+            continues_from,
+            next_offset: given("next_offset", next_offset)?,
+            offsets: given("offsets", offsets.as_ref())?.iter().collect(),
+            timestamps: given("timestamps", timestamps.as_ref())?.iter().collect(),
+            keys: given("keys", keys.as_ref())?.iter().collect(),
+            header_counts: given("header_counts", header_counts.as_ref())?
+                .iter()
+                .collect(),
+            header_names: given("header_names", header_names.as_ref())?
+                .iter()
+                .collect(),
+            header_values: given("header_values", header_values.as_ref())?
+                .iter()
+                .collect(),
+            payloads: given("payloads", payloads.as_ref())?.iter().collect(),
+        })
     };
-    let counts = or_leave(apply::batch(&batch), Vec::new);
+    let counts = or_leave(answer(), Vec::new);
     TableIterator::new(counts.into_iter().map(|count| {
         (
             count.kind.map(str::to_owned),
@@ -258,6 +266,11 @@ fn claim(
         None
     });
     TableIterator::new(claimed)
+}
+
+fn given<T>(name: &str, argument: Option<T>) -> Result<T, Failure> {
+    argument
+        .ok_or_else(|| Failure::new(SqlState::MalformedBatch, format!("{name} must not be null")))
 }
 
 fn label<E: SqlEnum>(result: Result<E, Failure>, instead: E) -> pg_sys::Oid {

@@ -122,6 +122,9 @@ mod tests {
             "9, '{1}', '{1}', '{a}', '{2}', '{n}', '{v}', '{a}'",
             "9, '{1}', '{1}', '{a}', '{0}', '{n}', '{v}', '{a}'",
             "9, '{9}', '{1}', '{a}', '{0}', '{}', '{}', '{a}'",
+            "-1, '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+            "NULL, '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+            "9, '{}', NULL, '{}', '{}', '{}', '{}', '{}'",
             "9, '{NULL}', '{1}', '{a}', '{0}', '{}', '{}', '{a}'",
         ] {
             assert!(
@@ -132,6 +135,8 @@ mod tests {
         }
         claim();
         assert!(call(empty).starts_with("PD010"));
+        let nil = "SELECT deed.claim('group', 'other', 0, '00000000-0000-0000-0000-000000000000')";
+        assert!(failure(nil).starts_with("PD006"));
         let other = "SELECT deed.claim('group', 'documents', 0, gen_random_uuid())";
         assert!(failure(other).starts_with("PD012"));
     }

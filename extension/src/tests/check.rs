@@ -114,12 +114,31 @@ mod tests {
         for change in [
             "DROP INDEX deed.document_not_live",
             "CREATE INDEX document_not_live ON deed.document (title)",
+            "DROP INDEX deed.document_not_live; CREATE INDEX document_not_live \
+               ON deed.document (id) WHERE deleted_at IS NOT NULL",
+            "DROP INDEX deed.document_not_live; CREATE INDEX document_not_live \
+               ON deed.document USING hash (id) WHERE created_at IS NULL OR deleted_at IS NOT NULL",
+            "DROP INDEX deed.document_not_live; CREATE INDEX document_not_live \
+               ON deed.document (id DESC) WHERE created_at IS NULL OR deleted_at IS NOT NULL",
             "ALTER INDEX deed.permission_by_recipient RENAME TO moved",
         ] {
             Spi::run(change).unwrap();
             let failure = failure(&check);
             assert!(failure.starts_with("PD020"), "{change}: {failure}");
         }
+    }
+
+    /// What operators may change of an index leaves it the same index.
+    #[pg_test]
+    fn an_index_may_be_stored_otherwise() {
+        alone();
+        shared_with_anne();
+        Spi::run(
+            "ALTER INDEX deed.document_not_live SET (fillfactor = 80);
+             ALTER INDEX deed.permission_by_recipient SET (deduplicate_items = off)",
+        )
+        .unwrap();
+        assert_eq!(level(ANNE), "editor");
     }
 
     #[pg_test]
