@@ -77,6 +77,15 @@ mod tests {
         assert_eq!(answer(&listed), "1");
     }
 
+    /// Where Postgres prints the index's table without its schema.
+    #[pg_test]
+    fn the_extensions_own_schema_may_be_in_the_search_path() {
+        alone();
+        shared_with_anne();
+        Spi::run("SET LOCAL search_path = deed; REINDEX INDEX deed.document_not_live").unwrap();
+        assert_eq!(level(ANNE), "editor");
+    }
+
     #[pg_test]
     fn a_check_writes_nothing() {
         let sql = format!(
