@@ -31,7 +31,7 @@ pub struct Flags {
     /// Configuration file (TOML); without it deed.toml, when the working folder has one
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The database that has the extension, e.g. postgres://deed_consumer@host/app
+    /// The database that has the extension, e.g. postgres://ingest@host/app
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// Kafka brokers to ask first, comma separated

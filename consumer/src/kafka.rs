@@ -12,6 +12,7 @@ pub fn refusal(key: &str) -> Option<&'static str> {
         "auto.offset.reset" => {
             Some("an offset outside the log must stop the partition, never skip or repeat records")
         }
+        "isolation.level" => Some("records of aborted transactions must not be applied"),
         "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
         "group.id" => Some("the group also names the positions in Postgres: set the key group"),
         "bootstrap.servers" | "metadata.broker.list" => Some("set the key kafka_bootstrap"),

@@ -4,13 +4,13 @@ CREATE FUNCTION deed.everyone() RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN '00000000-0000-0000-0000-000000000001'::uuid;
 COMMENT ON FUNCTION deed.everyone() IS
-  'The built-in recipient that every principal is in, visitors without identity included.';
+  'The built-in recipient that every principal is in, visitors without identity included. This version counts direct grants only: one to it counts for nobody else yet.';
 
 CREATE FUNCTION deed.users() RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN '00000000-0000-0000-0000-000000000002'::uuid;
 COMMENT ON FUNCTION deed.users() IS
-  'The built-in recipient that every registered, active user is in.';
+  'The built-in recipient that every registered, active user is in. This version counts direct grants only: one to it counts for nobody else yet.';
 
 CREATE FUNCTION deed.current_principal() RETURNS uuid
   LANGUAGE sql STABLE PARALLEL SAFE

@@ -59,6 +59,8 @@ pub(crate) fn wrapped(
         let death = if polite == Signal::INT { "INT" } else { "KILL" };
         command.args(["--pdeathsig", death]);
     }
+    // A server that has it puts stack traces into the DETAIL of its errors, as no real one should.
+    command.env_remove("RUST_BACKTRACE");
     command
         .arg("--")
         .arg(program.get_program())

@@ -146,7 +146,8 @@ fn within_limit(bytes: usize) -> Result<(), Rejection> {
     }
 }
 
-/// An attribute of a structured event: a string, or an integer, whose string form is its digits.
+/// An attribute of a structured event: a string. `sequence` may be an integer too, whose string form
+/// is its digits.
 /// Null is the same as absent (CloudEvents JSON format 1.0.2, section 2.2).
 fn attribute<'a>(members: &RawMembers<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
     let Some(raw): Option<&&'a RawValue> = members.get(name) else {
@@ -155,7 +156,7 @@ fn attribute<'a>(members: &RawMembers<'a>, name: &str) -> Result<Option<Cow<'a, 
     match Json::parse(name, raw)? {
         Json::Null => Ok(None),
         Json::String(text) => Ok(Some(Cow::Owned(text))),
-        number @ Json::Number(_) => match number.integer() {
+        number @ Json::Number(_) if name == "sequence" => match number.integer() {
             Some(integer) => Ok(Some(Cow::Owned(integer.to_string()))),
             None => Err(Rejection::expected(
                 name,

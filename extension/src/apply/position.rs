@@ -105,7 +105,7 @@ pub fn lock(partition: &Partition<'_>, epoch: i64) -> Result<Position, Failure> 
         Some(_) => Err(Failure::new(
             SqlState::Fenced,
             format!(
-                "{} has been claimed by another owner since epoch {epoch}",
+                "{} is no longer owned with epoch {epoch}: it was claimed again, or reset",
                 partition.name()
             ),
         )),

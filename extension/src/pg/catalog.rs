@@ -142,22 +142,22 @@ fn find(expected: &Expected) -> Result<Target, Failure> {
         let namespace = pg_sys::get_namespace_oid(c"deed".as_ptr(), true);
         let table = pg_sys::get_relname_relid(expected.table.as_ptr(), namespace);
         if table == pg_sys::InvalidOid {
-            return Err(unusable(expected.table, "does not exist"));
+            return Err(unusable(expected, "has no table"));
         }
         pg_sys::LockRelationOid(table, share);
         let index = pg_sys::get_relname_relid(expected.index.as_ptr(), namespace);
         if index == pg_sys::InvalidOid {
-            return Err(unusable(expected.index, "does not exist"));
+            return Err(unusable(expected, "does not exist"));
         }
         let relation = pg_sys::try_index_open(index, share);
         if relation.is_null() {
-            return Err(unusable(expected.index, "does not exist"));
+            return Err(unusable(expected, "does not exist"));
         }
         let problem = inspect(&*relation, table, expected);
         pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         match problem {
             None => Ok(Target { table, index }),
-            Some(problem) => Err(unusable(expected.index, problem)),
+            Some(problem) => Err(unusable(expected, problem)),
         }
     }
 }
@@ -201,11 +201,15 @@ unsafe fn inspect(
     }
 }
 
-fn unusable(name: &CStr, problem: &str) -> Failure {
-    let name = name.to_string_lossy();
+fn unusable(expected: &Expected, problem: &str) -> Failure {
+    let index = expected.index.to_string_lossy();
+    let table = expected.table.to_string_lossy();
+    let (begins, ends) = expected.definition;
     Failure::new(
         SqlState::IndexUnusable,
-        format!("checks can't be answered: deed.{name} {problem}"),
+        format!("checks can't be answered: index deed.{index} {problem}"),
     )
-    .hint("REINDEX it, or restore it as in the extension's sql/indexes.sql.")
+    .hint(format!(
+        "REINDEX it, or make it anew: CREATE INDEX {index} ON deed.{table} USING {begins}{ends};"
+    ))
 }

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[pg_test(
-        error = "partition 0 of topic documents for group group has been claimed by another owner since epoch 1"
+        error = "partition 0 of topic documents for group group is no longer owned with epoch 1: it was claimed again, or reset"
     )]
     fn an_earlier_owner_is_fenced() {
         claim();

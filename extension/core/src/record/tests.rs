@@ -51,6 +51,18 @@ fn an_integer_sequence_is_its_digits() {
 }
 
 #[test]
+fn other_attributes_are_strings() {
+    let text = std::str::from_utf8(STRUCTURED).unwrap();
+    for (member, number, field) in [
+        (r#""id":"1""#, r#""id":1"#, "id"),
+        (r#""source":"/app""#, r#""source":7"#, "source"),
+    ] {
+        let error = structured(&text.replace(member, number)).unwrap_err();
+        assert_eq!(error.field, field);
+    }
+}
+
+#[test]
 fn a_null_attribute_is_absent() {
     let text = std::str::from_utf8(STRUCTURED).unwrap();
     let unset = text.replace(
