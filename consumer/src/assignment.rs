@@ -17,8 +17,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::batch::Record;
 use crate::database::Database;
-use crate::partition::{End, Item, Partition, PartitionId, Report, What};
-use crate::partition_list::{ids, one, with_offsets};
+use crate::messages::{End, Item, PartitionId, Report, What};
+use crate::partition::Partition;
+use crate::partition_list::{ids, one};
 use crate::rebalance::Context;
 use crate::topics::Topics;
 
@@ -30,6 +31,8 @@ const DRAINED: usize = FULL / 2;
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
 /// After Kafka's client refused an assignment.
 const REFUSED_WAIT: Duration = Duration::from_secs(2);
+
+mod fetching;
 
 type Client = BaseConsumer<Context>;
 
@@ -287,66 +290,6 @@ impl Assignment {
                 self.start(id, delay);
             }
         }
-    }
-
-    /// Has the client fetch these too, from where Postgres says.
-    fn fetch(&mut self, client: &Client, claimed: Vec<(PartitionId, Option<i64>)>) {
-        let start = |next: Option<i64>| next.map_or(Offset::Beginning, Offset::Offset);
-        for (id, next) in &claimed {
-            if let Some(held) = self.held.get_mut(id) {
-                held.next = Some(start(*next));
-            }
-        }
-        let added = with_offsets(claimed.iter().map(|(id, next)| (id, start(*next))));
-        let done = match client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => client.incremental_assign(&added),
-            _ => self.assign_all(client),
-        };
-        if let Err(error) = done {
-            error!(%error, "Kafka's client refused the assignment: it is tried again");
-            for (id, _) in claimed {
-                self.start(id, REFUSED_WAIT);
-            }
-            return;
-        }
-        // A pause from an earlier assignment could last.
-        told(client.resume(&added), "resuming");
-        for (id, next) in claimed {
-            let offset = next.map_or("beginning".to_owned(), |next| next.to_string());
-            info!(
-                topic = id.topic,
-                partition = id.partition,
-                offset,
-                "partition assigned"
-            );
-        }
-    }
-
-    fn stop_fetching(&mut self, client: &Client, id: &PartitionId) {
-        let Some(held) = self.held.get_mut(id) else {
-            return;
-        };
-        held.paused = false;
-        if held.next.take().is_none() {
-            return;
-        }
-        let done = match client.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => client.incremental_unassign(&one(id)),
-            _ => self.assign_all(client),
-        };
-        told(done, "unassigning");
-    }
-
-    /// The eager protocol knows whole assignments only: what the client had fetched for the others
-    /// is fetched again.
-    fn assign_all(&mut self, client: &Client) -> KafkaResult<()> {
-        let next = |(id, held): (&'_ PartitionId, &'_ Held)| Some((id.clone(), held.next?));
-        let all: Vec<_> = self.held.iter().filter_map(next).collect();
-        let all = with_offsets(all.iter().map(|(id, next)| (id, *next)));
-        client.assign(&all)?;
-        // Those that are still full are paused again with their next record.
-        self.held.values_mut().for_each(|held| held.paused = false);
-        client.resume(&all)
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::partition::PartitionId;
+use crate::messages::PartitionId;
 use crate::verdict::{Verdict, verdict};
 
 /// A partition keeps one busy while it applies; more would only queue on Postgres' own disk.

@@ -7,7 +7,7 @@
 //!   partitions of this process, and [`partition_list`] their lists in librdkafka's words;
 //!   [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
-//!   what a failed one means
+//!   what a failed one means; [`messages`] go between it and the polling loop
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
 
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ mod database;
 mod error;
 mod kafka;
 mod log_limit;
+mod messages;
 mod partition;
 mod partition_list;
 mod rebalance;

@@ -1,6 +1,5 @@
 //! One task a partition: claims it, then applies its records batch by batch, in order.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,9 +11,10 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
-use crate::batch::{Batch, Record};
+use crate::batch::Batch;
 use crate::database::{CallError, Claim, Database};
 use crate::log_limit::LogLimit;
+use crate::messages::{End, Item, PartitionId, Report, What};
 use crate::topics::Topics;
 use crate::verdict::{Verdict, advice};
 
@@ -22,63 +22,6 @@ use crate::verdict::{Verdict, advice};
 /// that the partition is no longer its own, so that it doesn't take it back.
 const FENCED_WAIT: Duration = Duration::from_secs(10);
 const RECLAIM_WAIT: Duration = Duration::from_secs(1);
-
-/// A partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PartitionId {
-    /// Its topic.
-    pub topic: String,
-    /// Its number.
-    pub partition: i32,
-}
-
-impl fmt::Display for PartitionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]", self.topic, self.partition)
-    }
-}
-
-/// What the polling thread sends.
-pub enum Item {
-    /// The next record.
-    Record(Record),
-    /// Kafka refused an offset, perhaps this one, from which this partition goes on; none is the
-    /// log's beginning.
-    Refused(Option<i64>),
-}
-
-/// What the polling thread is told.
-pub struct Report {
-    /// By which partition.
-    pub of: PartitionId,
-    /// By which of the tasks that it had, so that a late report is known.
-    pub generation: u64,
-    /// What.
-    pub what: What,
-}
-
-/// What a partition's task reports.
-pub enum What {
-    /// Postgres gave the partition; records are wanted from this offset, or from the beginning.
-    Claimed(Option<i64>),
-    /// The call to Postgres is being repeated: don't wait for it.
-    Delayed,
-    /// Everything below this offset is applied.
-    Applied(i64),
-    /// The task ended: what it was sent and did not apply is void.
-    Ended(End),
-}
-
-/// Why a partition's task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// To be claimed again, after this long.
-    Reclaim(Duration),
-    /// Stays stopped until a person does something.
-    Stopped,
-    /// The process ends, or the partition was taken away.
-    Shutdown,
-}
 
 /// A partition's task.
 pub struct Partition {

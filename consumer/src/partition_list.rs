@@ -2,7 +2,7 @@
 
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::partition::PartitionId;
+use crate::messages::PartitionId;
 
 /// The partitions of a list.
 pub fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {

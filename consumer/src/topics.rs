@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::kafka;
 use crate::log_limit::LogLimit;
-use crate::partition::PartitionId;
+use crate::messages::PartitionId;
 use crate::topic_id::topic_ids;
 
 /// A re-created topic is recognised after this long at the latest.
