@@ -26,7 +26,8 @@ need_debian_packages() {
         if [ -n "$DEED_SERVER_USER" ]; then wanted+=(sudo); fi
     fi
     if ! python3 -c 'import pip' 2>/dev/null; then wanted+=(python3-pip); fi
-    installed=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+    # Of all packages: asked for one that it never heard of, it fails.
+    installed=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n')
     for package in "${wanted[@]}"; do
         if ! grep -qx "$package=installed" <<<"$installed"; then missing+=("$package"); fi
     done
@@ -74,7 +75,7 @@ download_debian() {
 # or updates), naming SUITE instead; both the deb822 and the one-line form.
 debian_sources() {
     local suite=$1 folder=$2
-    { cat /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } | awk -v suite="$suite" '
+    find /etc/apt -path '/etc/apt/sources.list.d/*.sources' -exec cat {} + | awk -v suite="$suite" '
         BEGIN { RS = ""; FS = "\n"; ORS = "\n\n" }
         tolower($0) !~ /(^|\n)enabled:[ \t]*(no|false|0)/ && $0 ~ /(^|\n)Suites:([^\n]*[ \t])?bookworm([ \t\n]|$)/ {
             for (i = 1; i <= NF; i++) if ($i ~ /^Suites:/) $i = "Suites: " suite
@@ -82,7 +83,7 @@ debian_sources() {
             for (i = 1; i <= NF; i++) text = text (i > 1 ? "\n" : "") $i
             print text
         }' >"$folder/debian.sources"
-    { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
+    find /etc/apt \( -path /etc/apt/sources.list -o -path '/etc/apt/sources.list.d/*.list' \) -exec cat {} + |
         sed -nE "s/^[[:space:]]*(deb[[:space:]]+(\[[^]]*\][[:space:]]+)?[^[:space:]]+[[:space:]]+)bookworm([[:space:]].*)/\1$suite\3/p" \
             >"$folder/debian.list"
     if [ ! -s "$folder/debian.sources" ] && [ ! -s "$folder/debian.list" ]; then

@@ -43,10 +43,11 @@ run_step() {
         eval "$command"
     ) >"$log" 2>&1
     status=$?
-    set -e
     trap - EXIT INT TERM
-    kill "$ticker" 2>/dev/null || true
-    wait "$ticker" 2>/dev/null || true
+    # Ended by a signal, the clock's own status is one of failure.
+    kill "$ticker"
+    wait "$ticker" 2>/dev/null
+    set -e
     if [ "$status" != 0 ]; then
         tail -n 40 "$log" | sed 's/^/  | /' >&2
         fail "this step failed (all of its output: $log)" "$hint, then start the same command again"

@@ -7,6 +7,7 @@ mod cases;
 mod convergence;
 mod dump;
 mod http;
+mod install;
 mod kill;
 mod line;
 mod model;
