@@ -2,9 +2,11 @@
 //!
 //! Each register keeps the fact with the greatest version: a join-semilattice (Shapiro et al.,
 //! "Conflict-free Replicated Data Types", 2011), so any order, duplication and batching of the
-//! same events ends in the same registers.
+//! same events ends in the same registers. A purge is the greatest element of a document's
+//! lattice: joined with anything it stays what it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ pub enum Outcome {
     Applied,
     /// Every register that it speaks of holds just this version.
     Duplicate,
-    /// It is older than what its registers hold.
+    /// It is older than what its registers hold, or its document is purged.
     Stale,
     /// It could not be read, and is kept in quarantine.
     Rejected,
@@ -45,8 +47,14 @@ impl Outcome {
     }
 }
 
-/// The versions that registers hold; an absent register holds nothing.
-pub type Held = HashMap<Register, Version>;
+/// What is stored before a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The versions that registers hold; an absent register holds nothing.
+    pub versions: HashMap<Register, Version>,
+    /// The documents that are purged: they hold no register.
+    pub purged: HashSet<Uuid>,
+}
 
 /// When and by whom a document was last modified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +74,8 @@ pub struct Decision {
     pub taken: BTreeMap<Register, (Version, Fact)>,
     /// The documents whose last modification changes.
     pub modified: BTreeMap<Uuid, Modification>,
+    /// The documents that the batch purges. Nothing of theirs is taken, and all that they held goes.
+    pub purged: BTreeSet<Uuid>,
 }
 
 /// Joins `events`, one after the other, with what is `held`.
@@ -74,60 +84,84 @@ pub struct Decision {
 pub fn decide(held: &Held, events: &[Event]) -> Decision {
     let mut decision = Decision::default();
     for event in events {
-        let mut took = false;
-        let mut all_held = true;
-        for (register, fact) in split(event) {
-            let current = decision
-                .taken
-                .get(&register)
-                .map(|(version, _)| version)
-                .or_else(|| held.get(&register));
-            match current.map(|version| event.version.cmp(version)) {
-                None | Some(std::cmp::Ordering::Greater) => {
-                    took = true;
-                    note_modification(held, &mut decision.modified, register, event, &fact);
-                    decision
-                        .taken
-                        .insert(register, (event.version.clone(), fact));
-                }
-                Some(std::cmp::Ordering::Equal) => {}
-                Some(std::cmp::Ordering::Less) => all_held = false,
-            }
-        }
-        decision.outcomes.push(match (took, all_held) {
-            (true, _) => Outcome::Applied,
-            (false, true) => Outcome::Duplicate,
-            (false, false) => Outcome::Stale,
-        });
+        let outcome = decision.join(held, event);
+        decision.outcomes.push(outcome);
     }
     decision
 }
 
-fn note_modification(
-    held: &Held,
-    modified: &mut BTreeMap<Uuid, Modification>,
-    register: Register,
-    event: &Event,
-    fact: &Fact,
-) {
-    let (Register::Document(document, _), Some(by)) = (register, fact.modified_by()) else {
-        return;
-    };
-    let held_version = || {
-        use DocumentRegister::{Content, Creation, Metadata, Title};
-        [Creation, Title, Metadata, Content]
-            .into_iter()
-            .filter_map(|part| held.get(&Register::Document(document, part)))
-            .max()
-    };
-    let latest = modified.get(&document).map(|m| &m.version);
-    if latest.or_else(held_version) < Some(&event.version) {
-        modified.insert(
+impl Decision {
+    fn join(&mut self, held: &Held, event: &Event) -> Outcome {
+        if let Some(document) = event.document()
+            && (held.purged.contains(&document) || self.purged.contains(&document))
+        {
+            return Outcome::Stale;
+        }
+        let mut took = false;
+        let mut all_held = true;
+        for (register, fact) in split(event) {
+            if fact == Fact::Purged {
+                self.purge(event.subject);
+                return Outcome::Applied;
+            }
+            let current = self
+                .taken
+                .get(&register)
+                .map(|(version, _)| version)
+                .or_else(|| held.versions.get(&register));
+            match current.map(|version| event.version.cmp(version)) {
+                None | Some(Ordering::Greater) => {
+                    took = true;
+                    self.note_modification(held, register, event, &fact);
+                    self.taken.insert(register, (event.version.clone(), fact));
+                }
+                Some(Ordering::Equal) => {}
+                Some(Ordering::Less) => all_held = false,
+            }
+        }
+        match (took, all_held) {
+            (true, _) => Outcome::Applied,
+            (false, true) => Outcome::Duplicate,
+            (false, false) => Outcome::Stale,
+        }
+    }
+
+    fn purge(&mut self, document: Uuid) {
+        let registers = Register::Document(document, DocumentRegister::Creation)
+            ..=Register::Document(document, DocumentRegister::Lifecycle);
+        let permission = |recipient| Register::Permission {
             document,
-            Modification {
+            recipient,
+        };
+        let permissions = permission(Uuid::nil())..=permission(Uuid::max());
+        for of_document in [registers, permissions] {
+            let taken: Vec<Register> = self.taken.range(of_document).map(|(r, _)| *r).collect();
+            for register in taken {
+                self.taken.remove(&register);
+            }
+        }
+        self.modified.remove(&document);
+        self.purged.insert(document);
+    }
+
+    fn note_modification(&mut self, held: &Held, register: Register, event: &Event, fact: &Fact) {
+        let (Register::Document(document, _), Some(by)) = (register, fact.modified_by()) else {
+            return;
+        };
+        let held_version = || {
+            use DocumentRegister::{Content, Creation, Metadata, Title};
+            [Creation, Title, Metadata, Content]
+                .into_iter()
+                .filter_map(|part| held.versions.get(&Register::Document(document, part)))
+                .max()
+        };
+        let latest = self.modified.get(&document).map(|m| &m.version);
+        if latest.or_else(held_version) < Some(&event.version) {
+            let modification = Modification {
                 version: event.version.clone(),
                 by,
-            },
-        );
+            };
+            self.modified.insert(document, modification);
+        }
     }
 }

@@ -42,16 +42,56 @@ pub enum Body {
         /// Whoever deleted it.
         by: Option<Uuid>,
     },
+    /// `document.restored`
+    DocumentRestored {
+        /// Whoever took it back out of the trash.
+        by: Option<Uuid>,
+    },
+    /// `document.purged`
+    DocumentPurged {
+        /// Whoever destroyed it.
+        by: Option<Uuid>,
+    },
     /// `principal.registered`
     PrincipalRegistered {
         /// What it is.
         kind: RecipientKind,
-        /// Its name.
-        name: Change<String>,
-        /// Its description.
-        description: Change<String>,
-        /// The SHA-256 of its share-link token.
-        token_sha256: Change<[u8; 32]>,
+        /// What it starts with.
+        parts: PrincipalParts,
+    },
+    /// `principal.updated`
+    PrincipalUpdated {
+        /// What changed.
+        parts: PrincipalParts,
+    },
+    /// `principal.removed`
+    PrincipalRemoved {
+        /// Whoever removed it.
+        by: Option<Uuid>,
+    },
+    /// `principal.restored`
+    PrincipalRestored {
+        /// Whoever took it back in.
+        by: Option<Uuid>,
+    },
+    /// `principal.promoted`
+    PrincipalPromoted {
+        /// The principal that takes the link identity over.
+        user: Uuid,
+    },
+    /// `group.member_added`
+    MemberAdded {
+        /// Who is in.
+        member: Uuid,
+        /// Whoever says so.
+        by: Option<Uuid>,
+    },
+    /// `group.member_removed`
+    MemberRemoved {
+        /// Who is out.
+        member: Uuid,
+        /// Whoever says so.
+        by: Option<Uuid>,
     },
     /// `permission.granted`
     PermissionGranted {
@@ -84,6 +124,17 @@ pub struct DocumentParts {
     pub content: Change<String>,
 }
 
+/// The parts of a principal that an event may set or clear.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PrincipalParts {
+    /// `name`
+    pub name: Change<String>,
+    /// `description`
+    pub description: Change<String>,
+    /// `token_sha256`, of a share link's token
+    pub token_sha256: Change<[u8; 32]>,
+}
+
 impl Body {
     /// The CloudEvents `type`.
     pub fn kind(&self) -> &'static str {
@@ -91,7 +142,15 @@ impl Body {
             Body::DocumentCreated { .. } => "document.created",
             Body::DocumentUpdated { .. } => "document.updated",
             Body::DocumentDeleted { .. } => "document.deleted",
+            Body::DocumentRestored { .. } => "document.restored",
+            Body::DocumentPurged { .. } => "document.purged",
             Body::PrincipalRegistered { .. } => "principal.registered",
+            Body::PrincipalUpdated { .. } => "principal.updated",
+            Body::PrincipalRemoved { .. } => "principal.removed",
+            Body::PrincipalRestored { .. } => "principal.restored",
+            Body::PrincipalPromoted { .. } => "principal.promoted",
+            Body::MemberAdded { .. } => "group.member_added",
+            Body::MemberRemoved { .. } => "group.member_removed",
             Body::PermissionGranted { .. } => "permission.granted",
             Body::PermissionRevoked { .. } => "permission.revoked",
         }
@@ -144,20 +203,44 @@ fn body(kind: &str, data: &mut Members<'_>) -> Result<Body, Rejection> {
     Ok(match kind {
         "document.created" => Body::DocumentCreated {
             created_by: data.principal("created_by")?,
-            parts: parts(data)?,
+            parts: document_parts(data)?,
         },
         "document.updated" => Body::DocumentUpdated {
             updated_by: data.actor("updated_by")?,
-            parts: parts(data)?,
+            parts: document_parts(data)?,
         },
         "document.deleted" => Body::DocumentDeleted {
             by: data.actor_or_null("by")?,
         },
+        "document.restored" => Body::DocumentRestored {
+            by: data.actor_or_null("by")?,
+        },
+        "document.purged" => Body::DocumentPurged {
+            by: data.actor_or_null("by")?,
+        },
         "principal.registered" => Body::PrincipalRegistered {
             kind: data.kind("kind")?,
-            name: data.text("name")?,
-            description: data.text("description")?,
-            token_sha256: data.sha256("token_sha256")?,
+            parts: principal_parts(data)?,
+        },
+        "principal.updated" => Body::PrincipalUpdated {
+            parts: principal_parts(data)?,
+        },
+        "principal.removed" => Body::PrincipalRemoved {
+            by: data.actor_if_known("by")?,
+        },
+        "principal.restored" => Body::PrincipalRestored {
+            by: data.actor_if_known("by")?,
+        },
+        "principal.promoted" => Body::PrincipalPromoted {
+            user: data.principal("user")?,
+        },
+        "group.member_added" => Body::MemberAdded {
+            member: data.principal("member")?,
+            by: data.actor_if_known("by")?,
+        },
+        "group.member_removed" => Body::MemberRemoved {
+            member: data.principal("member")?,
+            by: data.actor_if_known("by")?,
         },
         "permission.granted" => Body::PermissionGranted {
             recipient: data.recipient("recipient")?,
@@ -179,11 +262,19 @@ fn body(kind: &str, data: &mut Members<'_>) -> Result<Body, Rejection> {
     })
 }
 
-fn parts(data: &mut Members<'_>) -> Result<DocumentParts, Rejection> {
+fn document_parts(data: &mut Members<'_>) -> Result<DocumentParts, Rejection> {
     Ok(DocumentParts {
         title: data.text("title")?,
         metadata: data.object("metadata")?,
         content: data.json("content")?,
+    })
+}
+
+fn principal_parts(data: &mut Members<'_>) -> Result<PrincipalParts, Rejection> {
+    Ok(PrincipalParts {
+        name: data.text("name")?,
+        description: data.text("description")?,
+        token_sha256: data.sha256("token_sha256")?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::event::{Body, DocumentParts, Event};
+use crate::event::{Body, DocumentParts, Event, PrincipalParts};
 use crate::version::Instant;
 use crate::{Level, RecipientKind};
 
@@ -13,6 +13,13 @@ pub enum Register {
     Document(Uuid, DocumentRegister),
     /// A register of one principal.
     Principal(Uuid, PrincipalRegister),
+    /// Whether one principal is a member of another.
+    Membership {
+        /// The group.
+        group: Uuid,
+        /// The member.
+        member: Uuid,
+    },
     /// What one recipient holds on one document.
     Permission {
         /// The document.
@@ -33,7 +40,7 @@ pub enum DocumentRegister {
     Metadata,
     /// Its content.
     Content,
-    /// Whether it is in the trash.
+    /// Whether it is in the trash. A purge is not held here: it ends all registers.
     Lifecycle,
 }
 
@@ -48,6 +55,10 @@ pub enum PrincipalRegister {
     Description,
     /// Its share-link token.
     Token,
+    /// Whether it is removed.
+    Lifecycle,
+    /// Which principal took it over.
+    Promotion,
 }
 
 /// One value for one register.
@@ -84,6 +95,8 @@ pub enum Fact {
         /// Whoever deleted it, if known.
         by: Option<Uuid>,
     },
+    /// Of no register: it ends all of the document's, for ever.
+    Purged,
     /// Of [`PrincipalRegister::Kind`].
     Kind(RecipientKind),
     /// Of [`PrincipalRegister::Name`].
@@ -92,6 +105,25 @@ pub enum Fact {
     Description(Option<String>),
     /// Of [`PrincipalRegister::Token`].
     Token(Option<[u8; 32]>),
+    /// Of [`PrincipalRegister::Lifecycle`].
+    Removed {
+        /// Whoever removed it, if known.
+        by: Option<Uuid>,
+    },
+    /// Of [`DocumentRegister::Lifecycle`] and [`PrincipalRegister::Lifecycle`].
+    Restored,
+    /// Of [`PrincipalRegister::Promotion`].
+    Promoted {
+        /// The principal that holds what the link identity holds.
+        user: Uuid,
+    },
+    /// Of [`Register::Membership`].
+    Membership {
+        /// Whether it is a member; if not, this is the tombstone of its removal.
+        member: bool,
+        /// Whoever added or removed it, if known.
+        by: Option<Uuid>,
+    },
     /// Of [`Register::Permission`].
     Permission {
         /// The level; `None` is the tombstone that a revoke leaves.
@@ -119,9 +151,18 @@ impl Fact {
 /// The facts of one event, each for a register of its own.
 pub fn split(event: &Event) -> Vec<(Register, Fact)> {
     let subject = event.subject;
+    let document = |register| Register::Document(subject, register);
+    let principal = |register| Register::Principal(subject, register);
+    let membership = |member| Register::Membership {
+        group: subject,
+        member,
+    };
+    let permission = |recipient| Register::Permission {
+        document: subject,
+        recipient,
+    };
     match event.body.clone() {
         Body::DocumentCreated { created_by, parts } => {
-            let creation = Fact::Creation { by: created_by };
             let owner = Fact::Permission {
                 level: Some(Level::Owner),
                 by: created_by,
@@ -129,89 +170,107 @@ pub fn split(event: &Event) -> Vec<(Register, Fact)> {
             };
             let mut facts = document_parts(subject, created_by, parts);
             facts.push((
-                Register::Document(subject, DocumentRegister::Creation),
-                creation,
+                document(DocumentRegister::Creation),
+                Fact::Creation { by: created_by },
             ));
-            facts.push((
-                Register::Permission {
-                    document: subject,
-                    recipient: created_by,
-                },
-                owner,
-            ));
+            facts.push((permission(created_by), owner));
             facts
         }
         Body::DocumentUpdated { updated_by, parts } => document_parts(subject, updated_by, parts),
-        Body::DocumentDeleted { by } => vec![(
-            Register::Document(subject, DocumentRegister::Lifecycle),
-            Fact::Deleted { by },
-        )],
-        Body::PrincipalRegistered {
-            kind,
-            name,
-            description,
-            token_sha256,
-        } => {
-            let at = |register| Register::Principal(subject, register);
-            let mut facts = vec![(at(PrincipalRegister::Kind), Fact::Kind(kind))];
-            facts.extend(name.map(|v| (at(PrincipalRegister::Name), Fact::Name(v))));
-            facts.extend(
-                description.map(|v| (at(PrincipalRegister::Description), Fact::Description(v))),
-            );
-            facts.extend(token_sha256.map(|v| (at(PrincipalRegister::Token), Fact::Token(v))));
+        Body::DocumentDeleted { by } => {
+            vec![(document(DocumentRegister::Lifecycle), Fact::Deleted { by })]
+        }
+        Body::DocumentRestored { .. } => {
+            vec![(document(DocumentRegister::Lifecycle), Fact::Restored)]
+        }
+        Body::DocumentPurged { .. } => vec![(document(DocumentRegister::Lifecycle), Fact::Purged)],
+        Body::PrincipalRegistered { kind, parts } => {
+            let mut facts = principal_parts(subject, parts);
+            facts.push((principal(PrincipalRegister::Kind), Fact::Kind(kind)));
             facts
+        }
+        Body::PrincipalUpdated { parts } => principal_parts(subject, parts),
+        Body::PrincipalRemoved { by } => {
+            vec![(
+                principal(PrincipalRegister::Lifecycle),
+                Fact::Removed { by },
+            )]
+        }
+        Body::PrincipalRestored { .. } => {
+            vec![(principal(PrincipalRegister::Lifecycle), Fact::Restored)]
+        }
+        Body::PrincipalPromoted { user } => {
+            vec![(
+                principal(PrincipalRegister::Promotion),
+                Fact::Promoted { user },
+            )]
+        }
+        Body::MemberAdded { member, by } => {
+            vec![(membership(member), Fact::Membership { member: true, by })]
+        }
+        Body::MemberRemoved { member, by } => {
+            vec![(membership(member), Fact::Membership { member: false, by })]
         }
         Body::PermissionGranted {
             recipient,
             level,
             granted_by,
             expires_at,
-        } => vec![(
-            Register::Permission {
-                document: subject,
-                recipient,
-            },
-            Fact::Permission {
+        } => {
+            let grant = Fact::Permission {
                 level: Some(level),
                 by: granted_by,
                 expires_at,
-            },
-        )],
+            };
+            vec![(permission(recipient), grant)]
+        }
         Body::PermissionRevoked {
             recipient,
             revoked_by,
-        } => vec![(
-            Register::Permission {
-                document: subject,
-                recipient,
-            },
-            Fact::Permission {
+        } => {
+            let tombstone = Fact::Permission {
                 level: None,
                 by: revoked_by,
                 expires_at: None,
-            },
-        )],
+            };
+            vec![(permission(recipient), tombstone)]
+        }
     }
 }
 
 fn document_parts(document: Uuid, by: Uuid, parts: DocumentParts) -> Vec<(Register, Fact)> {
-    let at = |register| Register::Document(document, register);
-    let mut facts = Vec::with_capacity(5);
-    facts.extend(
-        parts
-            .title
-            .map(|title| (at(DocumentRegister::Title), Fact::Title { title, by })),
-    );
-    facts.extend(parts.metadata.map(|metadata| {
-        (
-            at(DocumentRegister::Metadata),
-            Fact::Metadata { metadata, by },
-        )
-    }));
-    facts.extend(
-        parts
-            .content
-            .map(|content| (at(DocumentRegister::Content), Fact::Content { content, by })),
-    );
-    facts
+    let title = parts.title.map(|title| {
+        let fact = Fact::Title { title, by };
+        (DocumentRegister::Title, fact)
+    });
+    let metadata = parts.metadata.map(|metadata| {
+        let fact = Fact::Metadata { metadata, by };
+        (DocumentRegister::Metadata, fact)
+    });
+    let content = parts.content.map(|content| {
+        let fact = Fact::Content { content, by };
+        (DocumentRegister::Content, fact)
+    });
+    [title, metadata, content]
+        .into_iter()
+        .flatten()
+        .map(|(register, fact)| (Register::Document(document, register), fact))
+        .collect()
+}
+
+fn principal_parts(principal: Uuid, parts: PrincipalParts) -> Vec<(Register, Fact)> {
+    let name = parts
+        .name
+        .map(|name| (PrincipalRegister::Name, Fact::Name(name)));
+    let description = parts
+        .description
+        .map(|text| (PrincipalRegister::Description, Fact::Description(text)));
+    let token = parts
+        .token_sha256
+        .map(|token| (PrincipalRegister::Token, Fact::Token(token)));
+    [name, description, token]
+        .into_iter()
+        .flatten()
+        .map(|(register, fact)| (Register::Principal(principal, register), fact))
+        .collect()
 }

@@ -4,6 +4,7 @@
 //! [`event`] types it, [`fact`] splits it into one fact a register, and [`decide`] joins facts
 //! with what the registers hold. Nothing here reads a clock, a file or a socket.
 
+mod concern;
 pub mod cursor;
 pub mod decide;
 pub mod event;

@@ -42,6 +42,12 @@ impl<'a> Members<'a> {
             .ok_or_else(|| Rejection::new(field(name), "missing"))
     }
 
+    /// Whoever acted, where the event may leave the member out; null and absent both mean unknown.
+    pub fn actor_if_known(&mut self, name: &str) -> Result<Option<Uuid>, Rejection> {
+        self.optional(name, |field, json| uuid(field, &text(field, json)?))
+            .map(Option::flatten)
+    }
+
     /// Whoever acted, where an event must say so.
     pub fn actor(&mut self, name: &str) -> Result<Uuid, Rejection> {
         self.required(name, |field, json| uuid(field, &text(field, json)?))
