@@ -73,6 +73,7 @@ fn events() -> Vec<(&'static str, Event)> {
             subject,
             // The past: whatever is sent now is later.
             time: format!("2026-01-01T09:00:0{n}Z"),
+            sequence: None,
             data,
         };
         (topic, event)

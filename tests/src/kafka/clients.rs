@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::{DEADLINE, Kafka};
-use crate::event::Record;
+use crate::event::{self, Record};
 
 impl Kafka {
     /// Creates a topic.
@@ -107,7 +107,7 @@ impl Sender {
     /// Hands a record over; [`Self::flush`] waits until the broker has it.
     pub fn send(&self, topic: &str, record: &Record) -> Result<(), String> {
         loop {
-            let mut out = BaseRecord::<[u8], [u8]>::to(topic).headers(record.headers());
+            let mut out = BaseRecord::<[u8], [u8]>::to(topic).headers(event::headers(record));
             out.key = record.key.as_deref();
             out.payload = record.value.as_deref();
             out.partition = record.partition;

@@ -1,0 +1,133 @@
+//! The reference: all events are kept, and each question recomputes everything from them.
+//!
+//! Slow and plain on purpose: the events in the order of their versions, each overwriting what the
+//! one before it said. Written from what the events are said to mean, apart from the product.
+//!
+//! - [`version`]: where an event stands in the order
+//! - [`facts`]: what one event says
+//! - [`state`]: what all of them leave
+//! - [`access`]: who holds what, then
+
+mod access;
+mod facts;
+mod state;
+mod version;
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::event::Event;
+use state::State;
+pub use version::Version;
+
+/// What a principal may do with a document; each level includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// `viewer`
+    Viewer,
+    /// `editor`
+    Editor,
+    /// `owner`
+    Owner,
+}
+
+impl Level {
+    /// Every level, ascending.
+    pub const ALL: [Level; 3] = [Level::Viewer, Level::Editor, Level::Owner];
+
+    /// The word in events and in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Viewer => "viewer",
+            Level::Editor => "editor",
+            Level::Owner => "owner",
+        }
+    }
+}
+
+/// The order of a list of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// `last_modified`: newest first, ties by id descending
+    LastModified,
+    /// `id`: ascending
+    Id,
+}
+
+/// All that was told. `now` in its questions is RFC 3339 and decides alone which grants have
+/// expired. Events must be valid: what would be quarantined is not for this model.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    told: BTreeMap<Version, Event>,
+}
+
+impl Model {
+    /// Keeps an event. `tie` is the product's digest of it, and orders events equal in all else.
+    pub fn tell(&mut self, event: Event, tie: [u8; 32]) {
+        self.told.insert(Version::of(&event, tie), event);
+    }
+
+    /// The effective level, `everyone` and `users` included.
+    pub fn level(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
+        self.state().level(principal, document, now)
+    }
+
+    /// What `list_documents` gives, walked to its end.
+    pub fn documents(
+        &self,
+        principal: Uuid,
+        at_least: Level,
+        sort: Sort,
+        now: &str,
+    ) -> Vec<(Uuid, Level)> {
+        self.state().documents(principal, at_least, sort, now)
+    }
+
+    /// What `list_principals` gives: principals that are not groups, with their effective levels.
+    pub fn principals(&self, document: Uuid, at_least: Level, now: &str) -> Vec<(Uuid, Level)> {
+        self.state().principals(document, at_least, now)
+    }
+
+    /// What `list_permissions` gives: recipients, each with its own grant's level.
+    pub fn permissions(&self, document: Uuid, now: &str) -> Vec<(Uuid, Level)> {
+        self.state().permissions(document, now)
+    }
+
+    /// What `list_members` gives.
+    pub fn members(&self, group: Uuid) -> Vec<Uuid> {
+        self.state().members(group)
+    }
+
+    /// What `list_deleted` gives: the trash of what it would own, newest deleted first.
+    pub fn deleted(&self, principal: Uuid, now: &str) -> Vec<Uuid> {
+        self.state().deleted(principal, now)
+    }
+
+    /// The documents in `orphaned_documents`, by id.
+    pub fn orphaned(&self, now: &str) -> Vec<Uuid> {
+        self.state().orphaned(now)
+    }
+
+    /// Everything that is stored, as text: by register, such as `document ID title`, `principal ID
+    /// lifecycle`, `membership GROUP MEMBER` or `permission DOCUMENT RECIPIENT`, the version that
+    /// it holds and the value as JSON (times in microseconds since 1970, UTC). Derived from
+    /// registers: `document ID modified`, with the version that moved it last and by whom. Of a
+    /// purged document `document ID purged` stands alone.
+    ///
+    /// Values: `creation` {"by"}; `title`, `metadata`, `content`, `name`, `description`, `kind`,
+    /// `token` and `promotion` themselves or null; `lifecycle` {"by", "gone": true} or {"gone": false};
+    /// a membership {"by", "member"}; a permission {"by", "expires_at", "level"}.
+    pub fn registers(&self) -> BTreeMap<String, String> {
+        self.state().texts()
+    }
+
+    /// Every id that any event names, documents and principals alike.
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.state().ids().into_iter().collect()
+    }
+
+    fn state(&self) -> State {
+        State::after(&self.told)
+    }
+}

@@ -1,0 +1,193 @@
+//! Who holds what: the closure of a principal, the grants that live, and the lists.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::facts::{EVERYONE, Register, USERS};
+use super::state::{State, uuid};
+use super::version::micros;
+use super::{Level, Sort};
+
+impl State {
+    fn removed(&self, principal: Uuid) -> bool {
+        self.value(Register::Principal(principal, "lifecycle"))["gone"] == true
+    }
+
+    fn kind(&self, principal: Uuid) -> &Value {
+        self.value(Register::Principal(principal, "kind"))
+    }
+
+    fn created(&self, document: Uuid) -> bool {
+        !self
+            .value(Register::Document(document, "creation"))
+            .is_null()
+    }
+
+    fn in_trash(&self, document: Uuid) -> bool {
+        self.value(Register::Document(document, "lifecycle"))["gone"] == true
+    }
+
+    /// The group and the member of each membership.
+    fn memberships(&self) -> impl Iterator<Item = (Uuid, Uuid)> {
+        self.registers.iter().filter_map(|(register, (_, value))| {
+            match (*register, value["member"] == true) {
+                (Register::Membership(group, member), true) => Some((group, member)),
+                _ => None,
+            }
+        })
+    }
+
+    /// `(x, y)` where x holds what y holds: members and their groups, users and their links.
+    /// Nothing passes through a removed principal.
+    fn edges(&self) -> Vec<(Uuid, Uuid)> {
+        let memberships = self.memberships().map(|(group, member)| (member, group));
+        let promotions =
+            self.registers
+                .iter()
+                .filter_map(|(register, (_, user))| match *register {
+                    Register::Principal(link, "promotion") => Some((uuid(user)?, link)),
+                    _ => None,
+                });
+        let mut edges: Vec<(Uuid, Uuid)> = memberships.chain(promotions).collect();
+        edges.retain(|(x, y)| !self.removed(*x) && !self.removed(*y));
+        edges
+    }
+
+    /// All whose grants `principal` holds.
+    fn closure(&self, principal: Uuid) -> BTreeSet<Uuid> {
+        if self.removed(principal) {
+            return BTreeSet::new();
+        }
+        let mut closure = BTreeSet::from([principal, EVERYONE]);
+        if self.kind(principal) == "user" || principal == USERS {
+            closure.insert(USERS);
+        }
+        let edges = self.edges();
+        loop {
+            let before = closure.len();
+            for (x, y) in &edges {
+                if closure.contains(x) {
+                    closure.insert(*y);
+                }
+            }
+            if closure.len() == before {
+                return closure;
+            }
+        }
+    }
+
+    /// Recipient and level of each grant that is neither revoked nor expired.
+    fn grants(&self, document: Uuid, now: &str) -> Vec<(Uuid, Level)> {
+        let now = micros(now);
+        let grant = |(register, (_, value)): (&Register, &(_, Value))| match *register {
+            Register::Permission(of, to) if of == document => {
+                let level = Level::ALL
+                    .into_iter()
+                    .find(|l| value["level"] == l.word())?;
+                let expired = value["expires_at"]
+                    .as_i64()
+                    .is_some_and(|at| i128::from(at) <= now);
+                (!expired).then_some((to, level))
+            }
+            _ => None,
+        };
+        self.registers.iter().filter_map(grant).collect()
+    }
+
+    /// The greatest grant on the document, were it not in the trash.
+    fn level_if_restored(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
+        let closure = self.closure(principal);
+        let grants = self.grants(document, now).into_iter();
+        grants
+            .filter(|(to, _)| closure.contains(to) && self.created(document))
+            .map(|(_, level)| level)
+            .max()
+    }
+
+    pub fn level(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
+        match self.in_trash(document) {
+            true => None,
+            false => self.level_if_restored(principal, document, now),
+        }
+    }
+
+    pub fn documents(
+        &self,
+        principal: Uuid,
+        at_least: Level,
+        sort: Sort,
+        now: &str,
+    ) -> Vec<(Uuid, Level)> {
+        let level = |id| Some((id, self.level(principal, id, now)?));
+        let mut documents: Vec<(Uuid, Level)> = self.ids().into_iter().filter_map(level).collect();
+        documents.retain(|(_, level)| *level >= at_least);
+        if sort == Sort::LastModified {
+            documents.sort_by_key(|(id, _)| Reverse((self.modified[id].0.micros(), *id)));
+        }
+        documents
+    }
+
+    pub fn principals(&self, document: Uuid, at_least: Level, now: &str) -> Vec<(Uuid, Level)> {
+        let grants = self.grants(document, now);
+        let built_in = [EVERYONE, USERS];
+        let listed = |principal: &Uuid| {
+            let reach = match built_in.contains(principal) {
+                true => BTreeSet::from([*principal]),
+                false => &self.closure(*principal) - &BTreeSet::from(built_in),
+            };
+            !self.is_group(*principal) && grants.iter().any(|(to, _)| reach.contains(to))
+        };
+        let level = |id| Some((id, self.level(id, document, now)?));
+        let principals = self.ids().into_iter().filter(listed).filter_map(level);
+        principals.filter(|(_, level)| *level >= at_least).collect()
+    }
+
+    /// By its kind; of unknown kind, one that has members, removed ones included.
+    fn is_group(&self, principal: Uuid) -> bool {
+        match self.kind(principal).as_str() {
+            Some(kind) => kind == "group",
+            None => self.memberships().any(|(group, _)| group == principal),
+        }
+    }
+
+    /// Whatever the lifecycle of the document.
+    pub fn permissions(&self, document: Uuid, now: &str) -> Vec<(Uuid, Level)> {
+        let mut grants = self.grants(document, now);
+        grants.retain(|(to, _)| !self.removed(*to));
+        grants
+    }
+
+    pub fn members(&self, group: Uuid) -> Vec<Uuid> {
+        let members = self.memberships().filter(|(of, _)| *of == group);
+        members
+            .map(|(_, member)| member)
+            .filter(|member| !self.removed(*member) && !self.removed(group))
+            .collect()
+    }
+
+    pub fn deleted(&self, principal: Uuid, now: &str) -> Vec<Uuid> {
+        let owned = |id: &Uuid| {
+            let level = self.level_if_restored(principal, *id, now);
+            self.in_trash(*id) && level == Some(Level::Owner)
+        };
+        let mut documents: Vec<Uuid> = self.ids().into_iter().filter(owned).collect();
+        documents.sort_by_key(|id| {
+            let (version, _) = &self.registers[&Register::Document(*id, "lifecycle")];
+            Reverse((version.micros(), *id))
+        });
+        documents
+    }
+
+    pub fn orphaned(&self, now: &str) -> Vec<Uuid> {
+        let owned = |document| {
+            self.grants(document, now).into_iter().any(|(to, level)| {
+                level == Level::Owner && ![EVERYONE, USERS].contains(&to) && !self.removed(to)
+            })
+        };
+        let orphaned = |id: &Uuid| self.created(*id) && !self.in_trash(*id) && !owned(*id);
+        self.ids().into_iter().filter(orphaned).collect()
+    }
+}
