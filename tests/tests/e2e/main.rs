@@ -6,6 +6,7 @@
 mod cases;
 mod convergence;
 mod dump;
+mod events_page;
 mod http;
 mod install;
 mod kill;
