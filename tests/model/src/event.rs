@@ -80,6 +80,12 @@ pub const fn small(digits: u8) -> Uuid {
     Uuid::from_u128(digits as u128)
 }
 
+/// What expires then has expired, whenever a test runs.
+pub const PAST: &str = "2020-01-01T00:00:00Z";
+
+/// What expires then lives, whenever a test runs.
+pub const FUTURE: &str = "9999-01-01T00:00:00Z";
+
 /// Makes events, each a millisecond after the one before.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
