@@ -59,6 +59,11 @@ impl Place {
         )
     }
 
+    /// The published JSON Schema of AsyncAPI 3.0.
+    pub fn asyncapi_schema(&self) -> PathBuf {
+        self.cache.join("asyncapi-3.0.0/schema.json")
+    }
+
     /// Java's class path for Kafka.
     pub fn kafka_classes(&self) -> String {
         format!("{}/kafka-4.3.1/libs/*", self.cache.display())

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 mod edges;
 
 /// The events of the page, in its order.
-fn examples() -> Vec<Value> {
+pub fn examples() -> Vec<Value> {
     let page = read("docs/EVENTS.md");
     let fenced = page.split("```json\n").skip(1);
     let texts = fenced.map(|rest| rest.split("```").next().expect("an end of the fence"));
@@ -26,7 +26,8 @@ fn example(kind: &str) -> Value {
     examples().into_iter().find(of_kind).expect(kind)
 }
 
-fn schema() -> Value {
+/// The schema of the events.
+pub fn schema() -> Value {
     serde_json::from_str(&read("docs/events/schema.json")).expect("JSON")
 }
 

@@ -3,6 +3,7 @@
 //! One binary, so that all tests share a Kafka and a Postgres (`deed_tests::stage`); run one room
 //! with `cargo test -p deed-tests poison::`.
 
+mod asyncapi;
 mod cases;
 mod convergence;
 mod dump;
