@@ -1,231 +1,117 @@
-//! The law: any order, any duplication and any batching of the same events gives the same registers.
+//! The law: any order, any duplication and any batching of the same events gives the same state,
+//! and it is the one that the reference model recomputes from all events at once.
 
-use std::collections::BTreeMap;
+mod state;
 
-use deed_core::decide::{Held, Outcome, decide};
+use deed_core::decide::Outcome;
 use deed_core::event::Event;
-use deed_core::fact::{Fact, Register, split};
-use deed_core::version::{Instant, Version};
+use deed_model::histories;
+use deed_model::telling::telling;
 use proptest::prelude::*;
-use uuid::Uuid;
+use state::{State, expected, read};
 
-/// What a database would hold: each register's version and fact, and last modifications.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct State {
-    registers: BTreeMap<Register, (Version, Fact)>,
-    modified: BTreeMap<Uuid, (Version, Uuid)>,
-}
+/// Random histories told, in one run of the tests.
+const RANDOM_HISTORIES: u32 = 100_000;
 
-impl State {
-    fn apply(&mut self, batch: &[Event]) -> Vec<Outcome> {
-        let held: Held = self
-            .registers
-            .iter()
-            .map(|(register, (version, _))| (*register, version.clone()))
-            .collect();
-        let decision = decide(&held, batch);
-        self.registers.extend(decision.taken);
-        for (document, modification) in decision.modified {
-            self.modified
-                .insert(document, (modification.version, modification.by));
-        }
-        decision.outcomes
-    }
+/// Every order of the history that was read as `events`, cut into batches in every way.
+#[test]
+fn every_order_and_batching_of_every_history_gives_what_the_model_says() {
+    let (mut orders, mut tellings) = (0_u64, 0_u64);
+    let histories = histories::all();
+    for (name, history) in &histories {
+        let events: Vec<Event> = history.iter().map(read).collect();
+        let mut in_order = State::default();
+        in_order.apply(&events);
+        assert_eq!(
+            in_order.texts(),
+            expected(history, &events),
+            "{name}\n{history:#?}"
+        );
 
-    /// From all events at once: the greatest version of each register, and nothing else.
-    fn recomputed(events: &[Event]) -> Self {
-        let mut state = Self::default();
-        for event in events {
-            for (register, fact) in split(event) {
-                if let (Register::Document(document, _), Some(by)) = (register, fact.modified_by())
-                {
-                    let candidate = (event.version.clone(), by);
-                    let current = state.modified.entry(document).or_insert(candidate.clone());
-                    *current = candidate.max(current.clone());
-                }
-                let candidate = (event.version.clone(), fact);
-                let current = state.registers.entry(register).or_insert(candidate.clone());
-                if candidate.0 > current.0 {
-                    *current = candidate;
-                }
+        for order in permutations(history.len()) {
+            let told: Vec<Event> = order.iter().map(|place| events[*place].clone()).collect();
+            let mut alone = State::default();
+            let outcomes = one_by_one(&mut alone, &told);
+            for cuts in 0..1_u32 << (told.len() - 1) {
+                let mut batched = State::default();
+                let of_batches: Vec<Outcome> = batches(&told, cuts)
+                    .flat_map(|batch| batched.apply(batch))
+                    .collect();
+                let telling = || format!("{name}\n{history:#?}\nin order {order:?}, cuts {cuts:b}");
+                assert_eq!(batched, in_order, "{}", telling());
+                assert_eq!(of_batches, outcomes, "{}", telling());
+                tellings += 1;
             }
+            let again = alone.apply(&told);
+            assert!(
+                !again.contains(&Outcome::Applied),
+                "{name} {order:?}: {again:?}"
+            );
+            assert_eq!(alone, in_order, "{name}, told again in order {order:?}");
+            orders += 1;
         }
-        state
     }
-}
-
-fn event(id: u8, kind: &str, subject: u128, second: u32, data: &str) -> Event {
-    let text = format!(
-        r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"{kind}","subject":"{}",
-            "time":"2026-01-01T00:00:{second:02}Z","data":{data}}}"#,
-        Uuid::from_u128(subject)
+    println!(
+        "{} histories in {orders} orders, with all batchings {tellings} tellings",
+        histories.len()
     );
-    let latest = Instant::parse("latest", "9999-01-01T00:00:00Z").unwrap();
-    Event::from_structured(&text, latest).unwrap()
-}
-
-/// Few subjects, times and ids, so that events meet, tie and contradict each other.
-fn any_event() -> impl Strategy<Value = Event> {
-    let principal = 10_u128..12;
-    let data = (0_u8..6, principal.clone(), principal, 0_u8..3);
-    (0_u8..4, 20_u128..22, 0_u32..4, data).prop_map(|(id, subject, second, (kind, a, b, value))| {
-        let (a, b) = (Uuid::from_u128(a), Uuid::from_u128(b));
-        let level = ["viewer", "editor", "owner"][usize::from(value)];
-        let member = ["title", "metadata", "content"][usize::from(value)];
-        match kind {
-            0 => event(
-                id,
-                "document.created",
-                subject,
-                second,
-                &format!(r#"{{"created_by":"{a}","title":"{value}"}}"#),
-            ),
-            1 => event(
-                id,
-                "document.updated",
-                subject,
-                second,
-                &format!(r#"{{"updated_by":"{a}","{member}":null}}"#),
-            ),
-            2 => event(id, "document.deleted", subject, second, r#"{"by":null}"#),
-            3 => event(
-                id,
-                "principal.registered",
-                a.as_u128(),
-                second,
-                &format!(r#"{{"kind":"user","name":"{value}"}}"#),
-            ),
-            4 => event(
-                id,
-                "permission.granted",
-                subject,
-                second,
-                &format!(r#"{{"recipient":"{a}","level":"{level}","granted_by":"{b}"}}"#),
-            ),
-            _ => event(
-                id,
-                "permission.revoked",
-                subject,
-                second,
-                &format!(r#"{{"recipient":"{a}","revoked_by":"{b}"}}"#),
-            ),
-        }
-    })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    // No file of failures: what is found here becomes a history of its own in deed-model.
+    #![proptest_config(ProptestConfig {
+        cases: RANDOM_HISTORIES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn any_order_duplication_and_batching_converge(
-        events in proptest::collection::vec(any_event(), 1..12),
-        order in any::<proptest::sample::Index>(),
-        shuffle in any::<u64>(),
-        batch in 1_usize..6,
-    ) {
-        let expected = State::recomputed(&events);
+    fn random_histories_give_what_the_model_says(telling in telling(1..=16)) {
+        let events: Vec<Event> = telling.events.iter().map(read).collect();
+        let batches: Vec<Vec<Event>> = telling
+            .batches
+            .iter()
+            .map(|batch| batch.iter().map(|place| events[*place].clone()).collect())
+            .collect();
+        let mut state = State::default();
+        let outcomes: Vec<Outcome> = batches.iter().flat_map(|batch| state.apply(batch)).collect();
+        prop_assert_eq!(state.texts(), expected(&telling.events, &events));
 
-        let mut in_order = State::default();
-        in_order.apply(&events);
-        prop_assert_eq!(&in_order, &expected);
-
-        let mut replayed: Vec<Event> = events.iter().chain(&events).cloned().collect();
-        replayed.rotate_left(order.index(events.len()));
-        replayed.sort_by_key(|event| {
-            let digest = event.version.as_bytes().last().copied().unwrap_or_default();
-            u64::from(digest).wrapping_mul(shuffle | 1)
-        });
-        let mut shuffled = State::default();
-        for batch in replayed.chunks(batch) {
-            shuffled.apply(batch);
-        }
-        prop_assert_eq!(&shuffled, &expected);
-
-        let again = shuffled.apply(&replayed);
-        prop_assert!(!again.contains(&Outcome::Applied), "{:?}", again);
-    }
-
-    /// A batch gives each event the outcome that it would have alone.
-    #[test]
-    fn batching_does_not_change_outcomes(
-        events in proptest::collection::vec(any_event(), 1..12),
-    ) {
         let mut alone = State::default();
-        let one_by_one: Vec<Outcome> =
-            events.iter().flat_map(|event| alone.apply(std::slice::from_ref(event))).collect();
-        prop_assert_eq!(State::default().apply(&events), one_by_one);
+        prop_assert_eq!(outcomes, one_by_one(&mut alone, batches.iter().flatten()));
+        prop_assert_eq!(&alone, &state);
+
+        let again = alone.apply(&events);
+        prop_assert!(!again.contains(&Outcome::Applied), "told again: {:?}", again);
+        prop_assert_eq!(&alone, &state);
     }
 }
 
-/// Everybody who created the document under one id owns it; the later creation is the creation.
-#[test]
-fn two_creations_converge_and_each_creator_owns() {
-    let by = |creator: u128| format!(r#"{{"created_by":"{}"}}"#, Uuid::from_u128(creator));
-    let first = event(1, "document.created", 20, 1, &by(10));
-    let second = event(2, "document.created", 20, 2, &by(11));
-    let mut state = State::default();
-    assert_eq!(state.apply(&[second, first]), [Outcome::Applied; 2]);
-    let owners = state
-        .registers
-        .keys()
-        .filter(|register| matches!(register, Register::Permission { .. }));
-    assert_eq!(owners.count(), 2);
-    let modified = &state.modified[&Uuid::from_u128(20)];
-    assert_eq!(modified.1, Uuid::from_u128(11));
+fn one_by_one<'a>(state: &mut State, events: impl IntoIterator<Item = &'a Event>) -> Vec<Outcome> {
+    let apply = |event| state.apply(std::slice::from_ref(event));
+    events.into_iter().flat_map(apply).collect()
 }
 
-/// A revoke or transfer that is later than the creation wins, whichever is applied first.
-#[test]
-fn the_creators_grant_is_an_ordinary_grant() {
-    let created = event(
-        1,
-        "document.created",
-        20,
-        1,
-        &format!(r#"{{"created_by":"{}"}}"#, Uuid::from_u128(10)),
-    );
-    let revoked = event(
-        2,
-        "permission.revoked",
-        20,
-        2,
-        &format!(
-            r#"{{"recipient":"{0}","revoked_by":"{0}"}}"#,
-            Uuid::from_u128(10)
-        ),
-    );
-    let mut state = State::default();
-    assert_eq!(state.apply(&[revoked]), [Outcome::Applied]);
-    // The creation takes its own register and leaves the newer tombstone.
-    assert_eq!(state.apply(&[created]), [Outcome::Applied]);
-    let permission = Register::Permission {
-        document: Uuid::from_u128(20),
-        recipient: Uuid::from_u128(10),
-    };
-    assert!(matches!(
-        state.registers[&permission].1,
-        Fact::Permission { level: None, .. }
-    ));
+/// Cuts behind each place whose bit is set.
+fn batches(events: &[Event], cuts: u32) -> impl Iterator<Item = &[Event]> {
+    let mut place = 0;
+    events.split_inclusive(move |_| {
+        place += 1;
+        cuts >> (place - 1) & 1 == 1
+    })
 }
 
-/// One broken producer: the same id and time with other content still has one winner.
-#[test]
-fn equal_ids_with_other_content_converge() {
-    let grant = |level: &str| {
-        event(
-            1,
-            "permission.granted",
-            20,
-            1,
-            &format!(
-                r#"{{"recipient":"{0}","level":"{level}","granted_by":"{0}"}}"#,
-                Uuid::from_u128(10)
-            ),
-        )
+/// All orders of the places below `n`.
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    let Some(last) = n.checked_sub(1) else {
+        return vec![Vec::new()];
     };
-    let (a, b) = (grant("viewer"), grant("owner"));
-    let (mut one, mut other) = (State::default(), State::default());
-    one.apply(&[a.clone(), b.clone()]);
-    other.apply(&[b, a]);
-    assert_eq!(one, other);
+    let insert = |shorter: Vec<usize>| {
+        (0..n).map(move |at| {
+            let mut order = shorter.clone();
+            order.insert(at, last);
+            order
+        })
+    };
+    permutations(last).into_iter().flat_map(insert).collect()
 }

@@ -77,7 +77,7 @@ const SEQUENCES: &[Option<&str>] = &[None, None, None, Some("1"), Some("2"), Som
 const IDS: &[&str] = &["x", "y", "z", "zz"];
 const SOURCES: &[&str] = &["/a", "/b"];
 
-/// A history of up to 12 events, as many as core tells 100,000 times.
+/// A history of up to 12 events: short enough to be told a hundred thousand times.
 pub fn history() -> impl Strategy<Value = Vec<Event>> {
     history_of(1..=12)
 }
