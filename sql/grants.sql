@@ -11,8 +11,13 @@ GRANT EXECUTE ON FUNCTION
     integer[], bytea[], bytea[], bytea[])
 TO deed_consumer;
 
-GRANT SELECT ON deed.quarantine, deed.stream_position TO deed_operator;
-GRANT EXECUTE ON FUNCTION deed.reset_position(text, text, integer) TO deed_operator;
+GRANT SELECT ON deed.quarantine, deed.stream_position, deed.orphaned_documents TO deed_operator;
+GRANT EXECUTE ON FUNCTION
+  deed.reset_position(text, text, integer),
+  deed.redrive(bigint[]),
+  deed.everyone(),
+  deed.users()
+TO deed_operator;
 
 GRANT EXECUTE ON FUNCTION
   deed.has_permission(uuid, uuid, deed.permission_level),
@@ -24,10 +29,14 @@ GRANT EXECUTE ON FUNCTION
 TO deed_service, deed_api;
 
 GRANT EXECUTE ON FUNCTION
+  deed.list_principals(uuid, deed.permission_level, text, integer),
+  deed.list_members(uuid, text, integer),
+  deed.list_deleted(uuid, text, integer),
   deed.document(uuid),
   deed.users(),
   deed.apply(jsonb)
 TO deed_service;
+GRANT SELECT ON deed.orphaned_documents TO deed_service;
 
 -- What api.documents shows, and no version of it.
 GRANT SELECT (id, title, metadata, content, created_at, created_by, deleted_at,

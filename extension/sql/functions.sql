@@ -1,16 +1,20 @@
+-- The name of a C symbol ends with the version in which its meaning last changed. So a session that
+-- still runs an older library fails after ALTER EXTENSION deed UPDATE (42883), and does not answer or
+-- write by older rules.
+
 -- Built-in recipients
 
 CREATE FUNCTION deed.everyone() RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN '00000000-0000-0000-0000-000000000001'::uuid;
 COMMENT ON FUNCTION deed.everyone() IS
-  'The built-in recipient that every principal is in, visitors without identity included. This version counts direct grants only: one to it counts for nobody else yet.';
+  'The built-in recipient that every principal is in, visitors without identity included.';
 
 CREATE FUNCTION deed.users() RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN '00000000-0000-0000-0000-000000000002'::uuid;
 COMMENT ON FUNCTION deed.users() IS
-  'The built-in recipient that every registered, active user is in. This version counts direct grants only: one to it counts for nobody else yet.';
+  'The built-in recipient that every registered, active user is in.';
 
 CREATE FUNCTION deed.current_principal() RETURNS uuid
   LANGUAGE sql STABLE PARALLEL SAFE
@@ -20,21 +24,21 @@ CREATE FUNCTION deed.current_principal() RETURNS uuid
 COMMENT ON FUNCTION deed.current_principal() IS
   'The principal that this session speaks for: the setting deed.principal, else the claim sub of request.jwt.claims. A claim of the session itself: whoever runs free SQL can be anyone.';
 
--- Checks. They read two indexes directly, under the calling statement's snapshot, and write
+-- Checks. They read indexes directly, under the calling statement's snapshot, and write
 -- nothing. Reading an index passes neither grants nor row security on the tables: EXECUTE is the
 -- permission. Costs are in units of cpu_operator_cost, from the probe's measured time.
 
 CREATE FUNCTION deed.has_permission(principal uuid, document uuid, level deed.permission_level)
   RETURNS boolean
   LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
-  AS 'MODULE_PATHNAME', 'deed_has_permission';
+  AS 'MODULE_PATHNAME', 'deed_has_permission_0_2';
 COMMENT ON FUNCTION deed.has_permission(uuid, uuid, deed.permission_level) IS
-  'Whether the principal holds at least this level on the document. Unknown documents and principals give false.';
+  'Whether the principal holds at least this level on the document: by name, through groups and links that it took over, through everyone or users. An unknown document or a removed principal gives false.';
 
 CREATE FUNCTION deed.effective_level(principal uuid, document uuid)
   RETURNS deed.permission_level
   LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
-  AS 'MODULE_PATHNAME', 'deed_effective_level';
+  AS 'MODULE_PATHNAME', 'deed_effective_level_0_2';
 COMMENT ON FUNCTION deed.effective_level(uuid, uuid) IS
   'The level that the principal holds on the document, or null.';
 
@@ -51,7 +55,7 @@ CREATE FUNCTION deed.list_documents(
     last_modified timestamptz, last_modified_by uuid, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_list_documents';
+  AS 'MODULE_PATHNAME', 'deed_list_documents_0_2';
 COMMENT ON FUNCTION deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer) IS
   'The documents on which the principal holds at least this level, with the level it holds. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
@@ -62,9 +66,42 @@ CREATE FUNCTION deed.list_permissions(
     granted_by uuid, granted_at timestamptz, expires_at timestamptz, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_list_permissions';
+  AS 'MODULE_PATHNAME', 'deed_list_permissions_0_2';
 COMMENT ON FUNCTION deed.list_permissions(uuid, text, integer) IS
-  'The permissions on the document that are neither revoked nor expired, by recipient. page_size is 1 to 1000; after is the cursor of the last row seen.';
+  'The permissions on the document that are neither revoked nor expired and whose recipient is not removed, by recipient. page_size is 1 to 1000; after is the cursor of the last row seen.';
+
+CREATE FUNCTION deed.list_principals(
+    document uuid,
+    level deed.permission_level DEFAULT 'viewer',
+    after text DEFAULT NULL,
+    page_size integer DEFAULT 50)
+  RETURNS TABLE (principal_id uuid, recipient_type deed.permission_recipient,
+    name text, description text, level deed.permission_level, cursor text)
+  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_list_principals_0_2';
+COMMENT ON FUNCTION deed.list_principals(uuid, deed.permission_level, text, integer) IS
+  'Who holds at least this level on the document, by id, with the level it holds: principals that are no groups, reached by name, link or group; everyone and users as themselves. page_size is 1 to 1000; after is the cursor of the last row seen.';
+
+CREATE FUNCTION deed.list_members(
+    group_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50)
+  RETURNS TABLE (member_id uuid, recipient_type deed.permission_recipient, name text, cursor text)
+  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_list_members_0_2';
+COMMENT ON FUNCTION deed.list_members(uuid, text, integer) IS
+  'The direct members of the group that are not removed, by id; none of a removed group. page_size is 1 to 1000; after is the cursor of the last row seen.';
+
+CREATE FUNCTION deed.list_deleted(
+    principal uuid, after text DEFAULT NULL, page_size integer DEFAULT 50)
+  RETURNS TABLE (document_id uuid, title text, created_at timestamptz, created_by uuid,
+    last_modified timestamptz, last_modified_by uuid,
+    deleted_at timestamptz, deleted_by uuid, cursor text)
+  LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_list_deleted_0_2';
+COMMENT ON FUNCTION deed.list_deleted(uuid, text, integer) IS
+  'The documents in the trash that the principal would own again if they were restored, last deleted first. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
 CREATE FUNCTION deed.document(document uuid)
   RETURNS TABLE (id uuid, title text, metadata jsonb, content jsonb,
@@ -86,7 +123,7 @@ COMMENT ON FUNCTION deed.document(uuid) IS
 CREATE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000
   SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_apply';
+  AS 'MODULE_PATHNAME', 'deed_apply_0_2';
 COMMENT ON FUNCTION deed.apply(jsonb) IS
   'Applies one CloudEvent in structured form. Idempotent; raises PD001 on a malformed event, its field in DETAIL.';
 
@@ -99,7 +136,7 @@ CREATE FUNCTION deed.apply_batch(
   RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
   LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
   SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_apply_batch';
+  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_2';
 COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[]) IS
   'Applies the records of one partition and moves its position, in one statement. Records below the stored position are skipped; what can''t be read is quarantined. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
 
@@ -110,6 +147,14 @@ CREATE FUNCTION deed.claim(consumer_group text, topic text, partition integer, t
   AS 'MODULE_PATHNAME', 'deed_claim';
 COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
   'Takes the partition over: batches of earlier owners are refused from now on. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
+
+CREATE FUNCTION deed.redrive(ids bigint[])
+  RETURNS TABLE (id bigint, outcome deed.apply_outcome, reason text)
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 100
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_redrive_0_2';
+COMMENT ON FUNCTION deed.redrive(bigint[]) IS
+  'Applies quarantined records once more, as one batch. What can be read now leaves quarantine, for any order gives the same answer; what can''t be stays there with its reason. Ids that are not there give no row.';
 
 CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition integer)
   RETURNS boolean

@@ -5,10 +5,14 @@ REVOKE ALL ON ALL TABLES IN SCHEMA deed FROM PUBLIC;
 REVOKE ALL ON TYPE deed.permission_level, deed.permission_recipient, deed.document_sort,
   deed.apply_outcome FROM PUBLIC;
 
--- pg_dump leaves an extension's rows out unless told that they are the user's.
+-- pg_dump leaves an extension's rows out unless told that they are the user's. The row of
+-- closure_lock is the extension's own.
 SELECT pg_catalog.pg_extension_config_dump('deed.document', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.principal', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.permission', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.stream_position', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.quarantine', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.quarantine_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.membership', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.listing', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.closure', '');

@@ -13,22 +13,25 @@ CREATE TABLE deed.document (
   metadata          jsonb,
   content_version   bytea,
   content           jsonb,
-  lifecycle_version bytea,
+  deletion_version  bytea,
   deleted_at        timestamptz,
   deleted_by        uuid,
   last_modified     timestamptz,
-  last_modified_by  uuid
+  last_modified_by  uuid,
+  purged            boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE deed.document IS
   'One row a document, also for one that has permissions but is not created yet. Its row lock orders everything that concerns the document.';
 COMMENT ON COLUMN deed.document.creation_version IS 'Version of the greatest document.created.';
-COMMENT ON COLUMN deed.document.lifecycle_version IS 'Version of what deleted_at says.';
+COMMENT ON COLUMN deed.document.deletion_version IS 'Version of what deleted_at says.';
 COMMENT ON COLUMN deed.document.deleted_at IS 'When it was deleted; null while it is not.';
 COMMENT ON COLUMN deed.document.last_modified IS
   'Time of the greatest of creation, title, metadata and content; it only grows.';
+COMMENT ON COLUMN deed.document.purged IS
+  'Nothing but the id is kept, and no event changes that any more.';
 
 CREATE TABLE deed.principal (
-  id                  uuid PRIMARY KEY,
+  id                  uuid NOT NULL,
   kind_version        bytea,
   kind                deed.permission_recipient,
   name_version        bytea,
@@ -36,10 +39,19 @@ CREATE TABLE deed.principal (
   description_version bytea,
   description         text,
   token_version       bytea,
-  token_sha256        bytea
+  token_sha256        bytea,
+  removal_version     bytea,
+  removed_at          timestamptz,
+  removed_by          uuid,
+  promotion_version   bytea,
+  promoted_to         uuid,
+  PRIMARY KEY (id) INCLUDE (kind)
 );
 COMMENT ON TABLE deed.principal IS
-  'One row a principal that an event was about. A recipient needs no row here to hold a permission.';
+  'One row a principal that an event was about, at either end of a membership or promotion. Its row lock orders everything that concerns the principal but its permissions. A recipient needs no row here to hold one.';
+COMMENT ON COLUMN deed.principal.removed_at IS 'When it was removed; null while it is not.';
+COMMENT ON COLUMN deed.principal.promoted_to IS
+  'The principal that took this share-link identity over, and holds what it holds.';
 COMMENT ON COLUMN deed.principal.token_sha256 IS
   'SHA-256 of the token of a share link; not unique, for a constraint on event data could refuse a fact.';
 
@@ -59,6 +71,49 @@ COMMENT ON COLUMN deed.permission.level IS 'Null is the tombstone that a revoke 
 COMMENT ON COLUMN deed.permission.granted_by IS 'Who granted it, or revoked it where level is null.';
 COMMENT ON COLUMN deed.permission.granted_at IS 'Time of the grant, or of the revoke where level is null.';
 COMMENT ON COLUMN deed.permission.expires_at IS 'From then on it does not count; null is never.';
+
+CREATE TABLE deed.membership (
+  group_id   uuid NOT NULL,
+  member_id  uuid NOT NULL,
+  version    bytea NOT NULL,
+  removed    boolean NOT NULL,
+  changed_by uuid,
+  changed_at timestamptz NOT NULL,
+  PRIMARY KEY (group_id, member_id)
+);
+COMMENT ON TABLE deed.membership IS
+  'Whether one principal is a member of another. Written under the row locks of both.';
+COMMENT ON COLUMN deed.membership.removed IS 'The tombstone that a removal leaves.';
+
+-- Derived from the registers, in the transaction that changes them.
+
+CREATE TABLE deed.listing (
+  recipient_id  uuid NOT NULL,
+  level         deed.permission_level NOT NULL,
+  last_modified timestamptz NOT NULL,
+  document_id   uuid NOT NULL,
+  expires_at    timestamptz,
+  PRIMARY KEY (recipient_id, level, last_modified, document_id) INCLUDE (expires_at)
+);
+COMMENT ON TABLE deed.listing IS
+  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked on a document that is created and not deleted. Written under the document''s row lock alone.';
+COMMENT ON COLUMN deed.listing.last_modified IS
+  'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows stay while it is deleted.';
+
+CREATE TABLE deed.closure (
+  member_id uuid NOT NULL,
+  group_id  uuid NOT NULL,
+  PRIMARY KEY (member_id, group_id)
+);
+COMMENT ON TABLE deed.closure IS
+  'For each principal that has or had members, or a user that it was promoted to: all groups and links that it reaches over one edge or more, none of them through a removed principal. Derived from memberships and promotions; principals that only hold, as users do, are not in member_id. Written under closure_lock alone.';
+
+CREATE TABLE deed.closure_lock (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+);
+COMMENT ON TABLE deed.closure_lock IS
+  'One row, whose lock comes after all others and orders those who write deed.closure.';
+INSERT INTO deed.closure_lock DEFAULT VALUES;
 
 CREATE TABLE deed.stream_position (
   consumer_group text NOT NULL,

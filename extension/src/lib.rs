@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod closure;
 pub mod failure;
 pub mod list;
 pub mod pg;
@@ -24,10 +25,11 @@ pgrx::extension_sql_file!(
     name = "functions",
     requires = ["indexes"]
 );
+pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["functions"]);
 pgrx::extension_sql_file!(
     "../sql/surface.sql",
     name = "surface",
-    requires = ["functions"],
+    requires = ["views"],
     finalize
 );
 

@@ -76,6 +76,8 @@ pub struct Decision {
     pub modified: BTreeMap<Uuid, Modification>,
     /// The documents that the batch purges. Nothing of theirs is taken, and all that they held goes.
     pub purged: BTreeSet<Uuid>,
+    /// The registers that the batch spoke of before it purged their document.
+    pub absorbed: BTreeSet<Register>,
 }
 
 /// Joins `events`, one after the other, with what is `held`.
@@ -138,6 +140,7 @@ impl Decision {
             let taken: Vec<Register> = self.taken.range(of_document).map(|(r, _)| *r).collect();
             for register in taken {
                 self.taken.remove(&register);
+                self.absorbed.insert(register);
             }
         }
         self.modified.remove(&document);

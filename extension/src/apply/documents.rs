@@ -8,33 +8,47 @@ use uuid::Uuid;
 
 use super::rows::Rows;
 use super::{sql_time, sql_uuid, sql_uuids};
-use crate::pg::spi::{self, arg};
+use crate::pg::spi::arg;
 
 const ROWS: Rows<DocumentRegister, 5> = Rows {
     table: "deed.document",
     columns: "id, creation_version, created_at, created_by, title_version, title, \
-    metadata_version, metadata, content_version, content, lifecycle_version, deleted_at, \
-    deleted_by, last_modified, last_modified_by",
+    metadata_version, metadata, content_version, content, deletion_version, deleted_at, \
+    deleted_by, last_modified, last_modified_by, purged",
     source: SOURCE,
     registers: [
-        (DocumentRegister::Creation, "creation_version"),
-        (DocumentRegister::Title, "title_version"),
-        (DocumentRegister::Metadata, "metadata_version"),
-        (DocumentRegister::Content, "content_version"),
-        (DocumentRegister::Lifecycle, "lifecycle_version"),
+        (
+            DocumentRegister::Creation,
+            "creation_version",
+            "created_at, created_by",
+        ),
+        (DocumentRegister::Title, "title_version", "title"),
+        (DocumentRegister::Metadata, "metadata_version", "metadata"),
+        (DocumentRegister::Content, "content_version", "content"),
+        (
+            DocumentRegister::Lifecycle,
+            "deletion_version",
+            "deleted_at, deleted_by",
+        ),
     ],
+    ended: "n.purged",
+    rest: ", purged = n.purged, \
+      last_modified = CASE WHEN n.purged THEN NULL \
+        ELSE coalesce(n.last_modified, t.last_modified) END, \
+      last_modified_by = CASE WHEN n.purged THEN NULL \
+        ELSE coalesce(n.last_modified_by, t.last_modified_by) END",
 };
 
 const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_by, \
       u.title_version, u.title, u.metadata_version, u.metadata::jsonb AS metadata, \
-      u.content_version, u.content::jsonb AS content, u.lifecycle_version, u.deleted_at, \
-      u.deleted_by, u.last_modified, u.last_modified_by \
+      u.content_version, u.content::jsonb AS content, u.deletion_version, u.deleted_at, \
+      u.deleted_by, u.last_modified, u.last_modified_by, u.purged \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
       unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
-      unnest($14), unnest($15)) \
+      unnest($14), unnest($15), unnest($16)) \
     AS u (id, creation_version, created_at, created_by, title_version, title, metadata_version, \
-      metadata, content_version, content, lifecycle_version, deleted_at, deleted_by, \
-      last_modified, last_modified_by)) AS n";
+      metadata, content_version, content, deletion_version, deleted_at, deleted_by, \
+      last_modified, last_modified_by, purged)) AS n";
 
 /// Writes those that are new, whole; gives the others, ascending.
 ///
@@ -46,7 +60,7 @@ pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
     }
 }
 
-/// Locks the rows in order and adds the versions that they hold.
+/// Locks the rows in order and adds the versions that they hold, or that they are purged.
 pub fn lock(ids: &[Uuid], held: &mut Held) {
     ROWS.lock(ids, held, Register::Document);
 }
@@ -57,38 +71,16 @@ pub fn update(known: &[Uuid], decision: &Decision) {
         .iter()
         .copied()
         .filter(|id| {
-            ROWS.registers
-                .iter()
-                .any(|(part, _)| taken(decision, *id, *part).is_some())
+            decision.purged.contains(id)
+                || ROWS
+                    .registers
+                    .iter()
+                    .any(|(part, ..)| taken(decision, *id, *part).is_some())
         })
         .collect();
-    if changed.is_empty() {
-        return;
+    if !changed.is_empty() {
+        ROWS.update(&rows(&changed, decision));
     }
-    spi::execute(
-        &format!(
-            "UPDATE deed.document AS d SET \
-               creation_version = coalesce(n.creation_version, d.creation_version), \
-               created_at = coalesce(n.created_at, d.created_at), \
-               created_by = coalesce(n.created_by, d.created_by), \
-               title_version = coalesce(n.title_version, d.title_version), \
-               title = CASE WHEN n.title_version IS NULL THEN d.title ELSE n.title END, \
-               metadata_version = coalesce(n.metadata_version, d.metadata_version), \
-               metadata = CASE WHEN n.metadata_version IS NULL THEN d.metadata \
-                 ELSE n.metadata END, \
-               content_version = coalesce(n.content_version, d.content_version), \
-               content = CASE WHEN n.content_version IS NULL THEN d.content ELSE n.content END, \
-               lifecycle_version = coalesce(n.lifecycle_version, d.lifecycle_version), \
-               deleted_at = CASE WHEN n.lifecycle_version IS NULL THEN d.deleted_at \
-                 ELSE n.deleted_at END, \
-               deleted_by = CASE WHEN n.lifecycle_version IS NULL THEN d.deleted_by \
-                 ELSE n.deleted_by END, \
-               last_modified = coalesce(n.last_modified, d.last_modified), \
-               last_modified_by = coalesce(n.last_modified_by, d.last_modified_by) \
-             FROM {SOURCE} WHERE d.id = n.id"
-        ),
-        &rows(&changed, decision),
-    );
 }
 
 fn taken(decision: &Decision, id: Uuid, part: DocumentRegister) -> Option<&(Version, Fact)> {
@@ -108,6 +100,7 @@ struct Columns {
     deleted_by: Vec<Option<pgrx::Uuid>>,
     last_modified: Vec<Option<TimestampWithTimeZone>>,
     last_modified_by: Vec<Option<pgrx::Uuid>>,
+    purged: Vec<bool>,
 }
 
 /// The arguments of [`SOURCE`].
@@ -115,7 +108,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
     let mut columns = Columns::default();
     for id in ids {
         let part = |part| taken(decision, *id, part);
-        for (i, (register, _)) in ROWS.registers.into_iter().enumerate() {
+        for (i, (register, ..)) in ROWS.registers.into_iter().enumerate() {
             let version = part(register).map(|(version, _)| version.as_bytes().to_vec());
             columns.versions[i].push(version);
         }
@@ -152,6 +145,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         columns
             .last_modified_by
             .push(modification.map(|m| sql_uuid(m.by)));
+        columns.purged.push(decision.purged.contains(id));
     }
     let [creation, title, metadata, content, lifecycle] = columns.versions;
     vec![
@@ -170,5 +164,6 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         arg(columns.deleted_by),
         arg(columns.last_modified),
         arg(columns.last_modified_by),
+        arg(columns.purged),
     ]
 }

@@ -1,30 +1,35 @@
 //! Applying events: lock, read, decide, write; one statement a table and step.
 //!
-//! Locks are taken in one order everywhere: the position, documents by id, principals by id.
-//! Only then are registers read, on a new snapshot. `docs/TRANSACTIONS.md` says why.
+//! Locks are taken in one order everywhere: the position, documents by id, principals by id, and
+//! last the closure's. Only then is read, on a new snapshot. `docs/TRANSACTIONS.md` says why.
 
 mod batch;
+mod closure;
 mod documents;
+mod listing;
+mod memberships;
 mod permissions;
 pub mod position;
 mod principals;
 mod quarantine;
+mod redrive;
 mod rows;
 
-use deed_core::decide::{Decision, Held, Outcome, decide};
+use deed_core::decide::{Held, Outcome, decide};
 use deed_core::event::Event;
-use deed_core::fact::Register;
 use pgrx::datum::TimestampWithTimeZone;
 use uuid::Uuid;
 
 pub use batch::{Batch, Count, batch};
+pub use redrive::{Redriven, redrive};
 
 use crate::failure::Failure;
-use crate::pg::session;
+use crate::pg::{catalog, session};
 
 /// Applies one CloudEvent in structured form.
 pub fn event(text: &str) -> Result<Outcome, Failure> {
     session::require_read_committed()?;
+    catalog::current()?;
     let event = Event::from_structured(text, session::latest_event_time())?;
     Ok(events(&[event])[0])
 }
@@ -34,41 +39,36 @@ fn events(events: &[Event]) -> Vec<Outcome> {
     if events.is_empty() {
         return Vec::new();
     }
+    let document_ids = ascending(events.iter().filter_map(Event::document));
+    let principal_ids = ascending(events.iter().flat_map(Event::principals));
     // Most documents and principals of a batch are either new, and then written whole at once, or
     // known, and then locked. A row written here is locked by its own insertion.
-    let as_if_new = decide(&Held::new(), events);
-    let (document_ids, principal_ids) = subjects(&as_if_new);
-    let mut held = Held::new();
+    let as_if_new = decide(&Held::default(), events);
+    let mut held = Held::default();
     let known_documents = documents::insert(&document_ids, &as_if_new);
     documents::lock(&known_documents, &mut held);
     let known_principals = principals::insert(&principal_ids, &as_if_new);
     principals::lock(&known_principals, &mut held);
     permissions::read(&known_documents, &as_if_new, &mut held);
+    memberships::read(&as_if_new, &mut held);
 
     let decision = decide(&held, events);
+    let listing = listing::take_out(&known_documents, &decision, &held);
     documents::update(&known_documents, &decision);
-    principals::update(&known_principals, &decision);
+    permissions::purge(&decision);
     permissions::write(&decision);
+    listing::put_in(&listing);
+    principals::update(&known_principals, &decision);
+    memberships::write(&decision);
+    closure::follow(&decision);
     decision.outcomes
 }
 
-/// The documents and principals that a decision concerns, each once, ascending.
-fn subjects(decision: &Decision) -> (Vec<Uuid>, Vec<Uuid>) {
-    let mut documents = Vec::new();
-    let mut principals = Vec::new();
-    for register in decision.taken.keys() {
-        match register {
-            Register::Document(id, _) | Register::Permission { document: id, .. } => {
-                documents.push(*id);
-            }
-            Register::Principal(id, _) => principals.push(*id),
-        }
-    }
-    for ids in [&mut documents, &mut principals] {
-        ids.sort_unstable();
-        ids.dedup();
-    }
-    (documents, principals)
+fn ascending(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn sql_uuid(id: Uuid) -> pgrx::Uuid {

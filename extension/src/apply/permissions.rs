@@ -11,7 +11,7 @@ use crate::pg::spi::{self, arg};
 /// Reads the versions held for the permissions that `wanted` names, on locked known documents.
 pub fn read(known_documents: &[Uuid], wanted: &Decision, held: &mut Held) {
     let (mut documents, mut recipients) = (Vec::new(), Vec::new());
-    for register in wanted.taken.keys() {
+    for register in wanted.taken.keys().chain(&wanted.absorbed) {
         if let Register::Permission {
             document,
             recipient,
@@ -25,7 +25,7 @@ pub fn read(known_documents: &[Uuid], wanted: &Decision, held: &mut Held) {
     if documents.is_empty() {
         return;
     }
-    held.extend(
+    held.versions.extend(
         spi::write(
             "SELECT p.document_id, p.recipient_id, p.version \
              FROM ROWS FROM (unnest($1), unnest($2)) AS n (document_id, recipient_id) \
@@ -41,6 +41,18 @@ pub fn read(known_documents: &[Uuid], wanted: &Decision, held: &mut Held) {
         )
         .into_iter()
         .flatten(),
+    );
+}
+
+/// Deletes all permissions of documents that the batch purges.
+pub fn purge(decision: &Decision) {
+    if decision.purged.is_empty() {
+        return;
+    }
+    let documents: Vec<pgrx::Uuid> = decision.purged.iter().copied().map(sql_uuid).collect();
+    spi::execute(
+        "DELETE FROM deed.permission WHERE document_id = ANY ($1)",
+        &[arg(documents)],
     );
 }
 

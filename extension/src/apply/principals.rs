@@ -7,28 +7,49 @@ use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
 use super::rows::Rows;
-use super::sql_uuids;
-use crate::pg::spi::{self, arg};
+use super::{sql_time, sql_uuid, sql_uuids};
+use crate::pg::spi::arg;
 
-const ROWS: Rows<PrincipalRegister, 4> = Rows {
+const ROWS: Rows<PrincipalRegister, 6> = Rows {
     table: "deed.principal",
     columns: "id, kind_version, kind, name_version, name, description_version, \
-    description, token_version, token_sha256",
+    description, token_version, token_sha256, removal_version, removed_at, removed_by, \
+    promotion_version, promoted_to",
     source: SOURCE,
     registers: [
-        (PrincipalRegister::Kind, "kind_version"),
-        (PrincipalRegister::Name, "name_version"),
-        (PrincipalRegister::Description, "description_version"),
-        (PrincipalRegister::Token, "token_version"),
+        (PrincipalRegister::Kind, "kind_version", "kind"),
+        (PrincipalRegister::Name, "name_version", "name"),
+        (
+            PrincipalRegister::Description,
+            "description_version",
+            "description",
+        ),
+        (PrincipalRegister::Token, "token_version", "token_sha256"),
+        (
+            PrincipalRegister::Lifecycle,
+            "removal_version",
+            "removed_at, removed_by",
+        ),
+        (
+            PrincipalRegister::Promotion,
+            "promotion_version",
+            "promoted_to",
+        ),
     ],
+    ended: "false",
+    rest: "",
 };
 
 const SOURCE: &str = "(SELECT u.id, u.kind_version, u.kind::deed.permission_recipient AS kind, \
-      u.name_version, u.name, u.description_version, u.description, u.token_version, u.token_sha256 \
+      u.name_version, u.name, u.description_version, u.description, u.token_version, \
+      u.token_sha256, u.removal_version, u.removed_at, u.removed_by, u.promotion_version, \
+      u.promoted_to \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
-      unnest($7), unnest($8), unnest($9)) \
+      unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
+      unnest($14)) \
     AS u (id, kind_version, kind, name_version, name, description_version, description, \
-      token_version, token_sha256)) AS n";
+      token_version, token_sha256, removal_version, removed_at, removed_by, promotion_version, \
+      promoted_to)) AS n";
 
 /// Writes those that are new, whole; gives the others, ascending.
 pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
@@ -51,29 +72,12 @@ pub fn update(known: &[Uuid], decision: &Decision) {
         .filter(|id| {
             ROWS.registers
                 .iter()
-                .any(|(part, _)| taken(decision, *id, *part).is_some())
+                .any(|(part, ..)| taken(decision, *id, *part).is_some())
         })
         .collect();
-    if changed.is_empty() {
-        return;
+    if !changed.is_empty() {
+        ROWS.update(&rows(&changed, decision));
     }
-    spi::execute(
-        &format!(
-            "UPDATE deed.principal AS p SET \
-               kind_version = coalesce(n.kind_version, p.kind_version), \
-               kind = CASE WHEN n.kind_version IS NULL THEN p.kind ELSE n.kind END, \
-               name_version = coalesce(n.name_version, p.name_version), \
-               name = CASE WHEN n.name_version IS NULL THEN p.name ELSE n.name END, \
-               description_version = coalesce(n.description_version, p.description_version), \
-               description = CASE WHEN n.description_version IS NULL THEN p.description \
-                 ELSE n.description END, \
-               token_version = coalesce(n.token_version, p.token_version), \
-               token_sha256 = CASE WHEN n.token_version IS NULL THEN p.token_sha256 \
-                 ELSE n.token_sha256 END \
-             FROM {SOURCE} WHERE p.id = n.id"
-        ),
-        &rows(&changed, decision),
-    );
 }
 
 fn taken(decision: &Decision, id: Uuid, part: PrincipalRegister) -> Option<&(Version, Fact)> {
@@ -115,6 +119,24 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
             _ => None,
         })
         .collect();
+    let (removed_at, removed_by): (Vec<_>, Vec<_>) = ids
+        .iter()
+        .map(
+            |id| match taken(decision, *id, PrincipalRegister::Lifecycle) {
+                Some((version, Fact::Removed { by })) => {
+                    (sql_time(version.time()), by.map(sql_uuid))
+                }
+                _ => (None, None),
+            },
+        )
+        .unzip();
+    let promoted_to: Vec<Option<pgrx::Uuid>> = ids
+        .iter()
+        .map(|id| match fact(id, PrincipalRegister::Promotion) {
+            Some(Fact::Promoted { user }) => Some(sql_uuid(*user)),
+            _ => None,
+        })
+        .collect();
     vec![
         arg(sql_uuids(ids)),
         arg(versions(PrincipalRegister::Kind)),
@@ -125,5 +147,10 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         arg(descriptions),
         arg(versions(PrincipalRegister::Token)),
         arg(tokens),
+        arg(versions(PrincipalRegister::Lifecycle)),
+        arg(removed_at),
+        arg(removed_by),
+        arg(versions(PrincipalRegister::Promotion)),
+        arg(promoted_to),
     ]
 }

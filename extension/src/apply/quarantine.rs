@@ -22,10 +22,7 @@ pub fn insert(partition: &Partition<'_>, topic_id: Uuid, rejected: &[(&Record<'_
         rejected.iter().map(|(record, _)| value(record)).collect()
     };
     let headers: Vec<String> = rejected.iter().map(|(r, _)| headers(r)).collect();
-    let reasons: Vec<String> = rejected
-        .iter()
-        .map(|(_, rejection)| rejection.to_string().replace('\0', "\\0"))
-        .collect();
+    let reasons: Vec<String> = rejected.iter().map(|(_, r)| reason(r)).collect();
     spi::execute(
         "INSERT INTO deed.quarantine (topic, topic_id, partition, record_offset, \
            record_timestamp, record_key, headers, payload, reason) \
@@ -47,6 +44,11 @@ pub fn insert(partition: &Partition<'_>, topic_id: Uuid, rejected: &[(&Record<'_
             arg(reasons),
         ],
     );
+}
+
+/// The reason as text that Postgres can store.
+pub fn reason(rejection: &Rejection) -> String {
+    rejection.to_string().replace('\0', "\\0")
 }
 
 /// The headers in order, as JSON; bytes that are not storable as text in base64.

@@ -19,8 +19,12 @@ pub struct Rows<P, const N: usize> {
     pub columns: &'static str,
     /// The arguments as a relation `n` of these columns.
     pub source: &'static str,
-    /// Each register with the column of its version.
-    pub registers: [(P, &'static str); N],
+    /// Each register with the column of its version and those of its value.
+    pub registers: [(P, &'static str, &'static str); N],
+    /// Whether a row `n` holds no register for ever.
+    pub ended: &'static str,
+    /// What an update sets besides registers.
+    pub rest: &'static str,
 }
 
 impl<P: Copy, const N: usize> Rows<P, N> {
@@ -48,28 +52,58 @@ impl<P: Copy, const N: usize> Rows<P, N> {
         ids.iter().copied().filter(known).collect()
     }
 
-    /// Locks the rows in ascending order and adds the versions that they hold.
+    /// Writes the registers of known rows that `values` sets; the others stay.
+    pub fn update(&self, values: &[DatumWithOid<'_>]) {
+        let ended = self.ended;
+        let assign = |(_, version, columns): &(P, &str, &str)| {
+            let assign = |column| {
+                format!(
+                    "{column} = CASE WHEN n.{version} IS NOT NULL OR {ended} \
+                       THEN n.{column} ELSE t.{column} END"
+                )
+            };
+            let columns = std::iter::once(*version).chain(columns.split(", "));
+            columns.map(assign).collect::<Vec<_>>().join(", ")
+        };
+        let assignments = self.registers.each_ref().map(assign).join(", ");
+        let Self {
+            table,
+            source,
+            rest,
+            ..
+        } = self;
+        spi::execute(
+            &format!("UPDATE {table} AS t SET {assignments}{rest} FROM {source} WHERE t.id = n.id"),
+            values,
+        );
+    }
+
+    /// Locks the rows in ascending order and adds what they hold.
     pub fn lock(&self, ids: &[Uuid], held: &mut Held, register: impl Fn(Uuid, P) -> Register) {
         if ids.is_empty() {
             return;
         }
-        let versions = self.registers.each_ref().map(|(_, column)| *column);
+        let versions = self.registers.each_ref().map(|(_, version, _)| *version);
         let rows = spi::write(
             &format!(
-                "SELECT id, {} FROM {} WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+                "SELECT id, {}, {} FROM {} AS n WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+                self.ended,
                 versions.join(", "),
                 self.table
             ),
             &[arg(sql_uuids(ids))],
             |row| {
-                let versions: [_; N] = std::array::from_fn(|i| row.get::<Vec<u8>>(i as i32 + 2));
-                Some((core_uuid(row.get(1)?), versions))
+                let versions: [_; N] = std::array::from_fn(|i| row.get::<Vec<u8>>(i as i32 + 3));
+                Some((core_uuid(row.get(1)?), row.get(2)?, versions))
             },
         );
-        for (id, versions) in rows.into_iter().flatten() {
-            for ((part, _), bytes) in self.registers.iter().zip(versions) {
+        for (id, ended, versions) in rows.into_iter().flatten() {
+            if ended {
+                held.purged.insert(id);
+            }
+            for ((part, ..), bytes) in self.registers.iter().zip(versions) {
                 if let Some(version) = bytes.as_deref().and_then(Version::from_bytes) {
-                    held.insert(register(id, *part), version);
+                    held.versions.insert(register(id, *part), version);
                 }
             }
         }

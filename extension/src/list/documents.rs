@@ -5,7 +5,8 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{open, page_size};
+use super::{core_uuid, open, pack, page_size, sql_uuid, unpack};
+use crate::closure;
 use crate::failure::Failure;
 use crate::pg::enums::DocumentSort;
 use crate::pg::spi::{self, arg};
@@ -54,26 +55,29 @@ pub fn page(
         DocumentSort::Id => ("d.id > $4", "d.id"),
     };
     let sql = format!(
-        "SELECT d.id, p.level, d.title, d.created_at, d.created_by, d.last_modified, \
+        "SELECT d.id, g.level, d.title, d.created_at, d.created_by, d.last_modified, \
            d.last_modified_by \
-         FROM deed.permission AS p JOIN deed.document AS d ON d.id = p.document_id \
-         WHERE p.recipient_id = $1 AND p.level >= $2::deed.permission_level \
-           AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp()) \
+         FROM (SELECT l.document_id, pg_catalog.max(l.level) AS level \
+           FROM deed.listing AS l \
+           WHERE l.recipient_id = ANY ($1) \
+             AND (l.expires_at IS NULL OR l.expires_at > pg_catalog.statement_timestamp()) \
+           GROUP BY l.document_id) AS g \
+         JOIN deed.document AS d ON d.id = g.document_id \
+         WHERE g.level >= $2::deed.permission_level \
            AND d.created_at IS NOT NULL AND d.deleted_at IS NULL \
            AND ($4 IS NULL OR {condition}) \
          ORDER BY {order} LIMIT $5"
     );
+    let closure: Vec<_> = closure::of(principal)?.into_iter().map(sql_uuid).collect();
     let arguments = [
-        arg(pgrx::Uuid::from_bytes(*principal.as_bytes())),
+        arg(closure),
         arg(level.word()),
         arg(after.as_ref().map(|(last_modified, _)| *last_modified)),
-        arg(after
-            .as_ref()
-            .map(|(_, id)| pgrx::Uuid::from_bytes(*id.as_bytes()))),
+        arg(after.as_ref().map(|(_, id)| sql_uuid(*id))),
         arg(limit),
     ];
     Ok(spi::read(&sql, &arguments, |row| {
-        let id = Uuid::from_bytes(*row.get::<pgrx::Uuid>(1)?.as_bytes());
+        let id = core_uuid(row.get(1)?);
         let last_modified: TimestampWithTimeZone = row.get(6)?;
         Some(Row {
             id,
@@ -89,24 +93,4 @@ pub fn page(
     .into_iter()
     .flatten()
     .collect())
-}
-
-/// The whole sort key, for either order: microseconds since 2000, then the id.
-fn pack(last_modified: TimestampWithTimeZone, id: Uuid) -> [u8; 24] {
-    let mut key = [0; 24];
-    key[..8].copy_from_slice(&i64::from(last_modified).to_be_bytes());
-    key[8..].copy_from_slice(id.as_bytes());
-    key
-}
-
-fn unpack(key: [u8; 24]) -> (Option<TimestampWithTimeZone>, Uuid) {
-    let mut micros = [0; 8];
-    micros.copy_from_slice(&key[..8]);
-    let mut id = [0; 16];
-    id.copy_from_slice(&key[8..]);
-    let micros = i64::from_be_bytes(micros);
-    (
-        TimestampWithTimeZone::try_from(micros).ok(),
-        Uuid::from_bytes(id),
-    )
 }

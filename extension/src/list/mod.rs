@@ -1,7 +1,13 @@
 //! Lists, a page at a time: keyset cursors, never offsets.
 
+pub mod deleted;
 pub mod documents;
+pub mod members;
 pub mod permissions;
+pub mod principals;
+
+use pgrx::datum::TimestampWithTimeZone;
+use uuid::Uuid;
 
 use crate::failure::{Failure, SqlState};
 
@@ -30,4 +36,32 @@ fn open<const N: usize>(
         )
         .hint("Start again without a cursor. Only page_size may change between pages.")
     })
+}
+
+fn sql_uuid(id: Uuid) -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(*id.as_bytes())
+}
+
+fn core_uuid(id: pgrx::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+/// A time and an id as one sort key: microseconds since 2000, then the id.
+fn pack(time: TimestampWithTimeZone, id: Uuid) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&i64::from(time).to_be_bytes());
+    key[8..].copy_from_slice(id.as_bytes());
+    key
+}
+
+fn unpack(key: [u8; 24]) -> (Option<TimestampWithTimeZone>, Uuid) {
+    let mut micros = [0; 8];
+    micros.copy_from_slice(&key[..8]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&key[8..]);
+    let micros = i64::from_be_bytes(micros);
+    (
+        TimestampWithTimeZone::try_from(micros).ok(),
+        Uuid::from_bytes(id),
+    )
 }

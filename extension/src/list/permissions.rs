@@ -5,7 +5,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{open, page_size};
+use super::{core_uuid, open, page_size, sql_uuid};
 use crate::failure::Failure;
 use crate::pg::spi::{self, arg};
 
@@ -43,15 +43,12 @@ pub fn page(document: Uuid, after: Option<&str>, rows: i32) -> Result<Vec<Row>, 
          FROM deed.permission AS p LEFT JOIN deed.principal AS r ON r.id = p.recipient_id \
          WHERE p.document_id = $1 AND p.level IS NOT NULL \
            AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp()) \
+           AND r.removed_at IS NULL \
            AND ($2 IS NULL OR p.recipient_id > $2) \
          ORDER BY p.recipient_id LIMIT $3";
-    let arguments = [
-        arg(pgrx::Uuid::from_bytes(*document.as_bytes())),
-        arg(after),
-        arg(limit),
-    ];
+    let arguments = [arg(sql_uuid(document)), arg(after), arg(limit)];
     Ok(spi::read(sql, &arguments, |row| {
-        let recipient = Uuid::from_bytes(*row.get::<pgrx::Uuid>(1)?.as_bytes());
+        let recipient = core_uuid(row.get(1)?);
         Some(Row {
             recipient,
             kind: row.get(2),

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use deed_core::Level;
+use deed_core::{Level, RecipientKind};
 use pgrx::datum::FromDatum;
 use pgrx::pg_sys;
 
@@ -21,26 +21,75 @@ struct Expected {
     definition: (&'static str, &'static str),
 }
 
-const PERMISSION_BY_RECIPIENT: Expected = Expected {
-    table: c"permission",
-    index: c"permission_by_recipient",
-    definition: (
-        "btree (recipient_id, document_id) INCLUDE (level, expires_at)",
-        " WHERE (level IS NOT NULL)",
-    ),
-};
+/// The indexes that checks read. `sql/indexes.sql` says which question each answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// `deed.permission_by_recipient`: recipient, document; level, expires_at
+    PermissionByRecipient,
+    /// `deed.document_not_live`: document
+    DocumentNotLive,
+    /// `deed.principal_pkey`: principal; kind
+    Principal,
+    /// `deed.principal_removed`: principal
+    PrincipalRemoved,
+    /// `deed.principal_by_promotion`: user, link
+    PrincipalByPromotion,
+    /// `deed.membership_by_member`: member, group
+    MembershipByMember,
+    /// `deed.closure_pkey`: member, group
+    Closure,
+}
 
-const DOCUMENT_NOT_LIVE: Expected = Expected {
-    table: c"document",
-    index: c"document_not_live",
-    definition: (
-        "btree (id)",
-        " WHERE ((created_at IS NULL) OR (deleted_at IS NOT NULL))",
-    ),
-};
+/// In the order of [`Index`].
+const EXPECTED: [Expected; 7] = [
+    Expected {
+        table: c"permission",
+        index: c"permission_by_recipient",
+        definition: (
+            "btree (recipient_id, document_id) INCLUDE (level, expires_at)",
+            " WHERE (level IS NOT NULL)",
+        ),
+    },
+    Expected {
+        table: c"document",
+        index: c"document_not_live",
+        definition: (
+            "btree (id)",
+            " WHERE ((created_at IS NULL) OR (deleted_at IS NOT NULL))",
+        ),
+    },
+    Expected {
+        table: c"principal",
+        index: c"principal_pkey",
+        definition: ("btree (id) INCLUDE (kind)", ""),
+    },
+    Expected {
+        table: c"principal",
+        index: c"principal_removed",
+        definition: ("btree (id)", " WHERE (removed_at IS NOT NULL)"),
+    },
+    Expected {
+        table: c"principal",
+        index: c"principal_by_promotion",
+        definition: (
+            "btree (promoted_to, id)",
+            " WHERE (promoted_to IS NOT NULL)",
+        ),
+    },
+    Expected {
+        table: c"membership",
+        index: c"membership_by_member",
+        definition: ("btree (member_id, group_id)", " WHERE (NOT removed)"),
+    },
+    Expected {
+        table: c"closure",
+        index: c"closure_pkey",
+        definition: ("btree (member_id, group_id)", ""),
+    },
+];
 
 /// A table and the index on it that a probe reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Target {
     /// The table's OID.
     pub table: pg_sys::Oid,
@@ -51,11 +100,10 @@ pub struct Target {
 /// Everything that checks look up by OID.
 #[derive(Clone, Copy)]
 pub struct Catalog {
-    /// `deed.permission_by_recipient`
-    pub permission_by_recipient: Target,
-    /// `deed.document_not_live`
-    pub document_not_live: Target,
+    targets: [Target; EXPECTED.len()],
     levels: [(Level, pg_sys::Oid); 3],
+    /// Label of the kind of principals that sign in.
+    pub user: pg_sys::Oid,
 }
 
 thread_local! {
@@ -86,9 +134,8 @@ pub fn watch_changes() {
 /// Runs in the middle of invalidation processing, where nothing may be looked up or raised.
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     let concerned = CACHED.get().is_some_and(|catalog| {
-        [catalog.permission_by_recipient, catalog.document_not_live]
-            .iter()
-            .any(|target| relation == target.table || relation == target.index)
+        let concerns = |target: &Target| relation == target.table || relation == target.index;
+        catalog.targets.iter().any(concerns)
     });
     if concerned || relation == pg_sys::InvalidOid {
         CACHED.set(None);
@@ -100,10 +147,14 @@ pub fn current() -> Result<Catalog, Failure> {
     match CACHED.get() {
         Some(catalog) => Ok(catalog),
         None => {
+            let mut targets = [Target::default(); EXPECTED.len()];
+            for (target, expected) in targets.iter_mut().zip(&EXPECTED) {
+                *target = find(expected)?;
+            }
             let catalog = Catalog {
-                permission_by_recipient: find(&PERMISSION_BY_RECIPIENT)?,
-                document_not_live: find(&DOCUMENT_NOT_LIVE)?,
+                targets,
                 levels: Level::ALL.map(|level| (level, oid_of(level))),
+                user: oid_of(RecipientKind::User),
             };
             CACHED.set(Some(catalog));
             Ok(catalog)
@@ -115,9 +166,9 @@ pub fn current() -> Result<Catalog, Failure> {
 ///
 /// The order matters: REINDEX CONCURRENTLY and DROP INDEX wait for those who hold the table. Taking
 /// a lock processes invalidations, so an index that was replaced meanwhile is found anew.
-pub fn lock(select: impl Fn(&Catalog) -> Target) -> Result<Target, Failure> {
+pub fn lock(index: Index) -> Result<Target, Failure> {
     loop {
-        let target = select(&current()?);
+        let target = current()?.targets[index as usize];
         // SAFETY: locking an OID is allowed even when its relation is gone. Locks are kept to the
         // end of the transaction, as for any table that a query has read.
         unsafe {
@@ -126,7 +177,7 @@ pub fn lock(select: impl Fn(&Catalog) -> Target) -> Result<Target, Failure> {
         }
         if CACHED
             .get()
-            .is_some_and(|catalog| select(&catalog) == target)
+            .is_some_and(|catalog| catalog.targets[index as usize] == target)
         {
             return Ok(target);
         }
@@ -207,9 +258,10 @@ fn unusable(expected: &Expected, problem: &str) -> Failure {
     let (begins, ends) = expected.definition;
     Failure::new(
         SqlState::IndexUnusable,
-        format!("checks can't be answered: index deed.{index} {problem}"),
+        format!("checks can't be answered: index deed.{index} on deed.{table} {problem}"),
     )
     .hint(format!(
-        "REINDEX it, or make it anew: CREATE INDEX {index} ON deed.{table} USING {begins}{ends};"
+        "If the extension's files are newer than its objects here, ALTER EXTENSION deed UPDATE. \
+         Else REINDEX it, or make it anew as USING {begins}{ends}."
     ))
 }

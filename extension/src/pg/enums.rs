@@ -4,8 +4,8 @@
 
 use std::ffi::{CStr, CString};
 
-use deed_core::Level;
 use deed_core::decide::Outcome;
+use deed_core::{Level, RecipientKind};
 use pgrx::pg_sys;
 
 /// How documents are listed; the SQL enum `deed.document_sort`.
@@ -40,6 +40,14 @@ pub trait SqlEnum: Copy + 'static {
 impl SqlEnum for Level {
     const TYPE: &'static CStr = c"permission_level";
     const ALL: &'static [Self] = &Level::ALL;
+    fn label(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl SqlEnum for RecipientKind {
+    const TYPE: &'static CStr = c"permission_recipient";
+    const ALL: &'static [Self] = &RecipientKind::ALL;
     fn label(self) -> &'static str {
         self.word()
     }

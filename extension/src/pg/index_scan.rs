@@ -1,7 +1,9 @@
-//! One look into an index, answered without the table where the visibility map allows it.
+//! A look into an index, answered without the table where the visibility map allows it.
 //!
 //! Follows nodeIndexonlyscan.c. A scan is opened and closed within one call: one kept open over
 //! calls outlives memory contexts, pins and snapshots that it needs.
+
+use std::ops::ControlFlow;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
@@ -21,15 +23,43 @@ unsafe extern "C-unwind" {
 /// More than any index in `catalog` has; each is checked against its expected columns there.
 const MAX_COLUMNS: usize = 8;
 
-/// Looks for the row with these keys, visible to the active snapshot, and reads from its entry.
+/// One entry of an index, valid while it is read.
+pub struct Entry {
+    values: [pg_sys::Datum; MAX_COLUMNS],
+    nulls: [bool; MAX_COLUMNS],
+}
+
+impl Entry {
+    /// A column's datum, or `None` for null, by position from 0.
+    pub fn column(&self, position: usize) -> Option<pg_sys::Datum> {
+        (!self.nulls[position]).then_some(self.values[position])
+    }
+
+    /// A column that the index defines as a uuid and not null.
+    pub fn uuid(&self, position: usize) -> Uuid {
+        let datum = self.column(position).expect("a column that is not null");
+        // SAFETY: a uuid datum points to its 16 bytes, here within the index page that the scan
+        // pins; the caller names a column of that type (`catalog` holds the indexes to theirs).
+        unsafe { Uuid::from_bytes(*datum.cast_mut_ptr::<[u8; 16]>()) }
+    }
+}
+
+/// Looks for the row with these keys and reads from its entry; see [`each`].
+pub fn first<T>(target: Target, keys: &[Uuid], read: impl FnOnce(&Entry) -> T) -> Option<T> {
+    let mut read = Some(read);
+    let mut found = None;
+    each(target, keys, |entry| {
+        found = read.take().map(|read| read(entry));
+        ControlFlow::Break(())
+    });
+    found
+}
+
+/// Visits the entries with these keys, in the index's order, whose rows the active snapshot sees.
 ///
-/// `target` must be locked; its first `keys.len()` index columns must be uuids. `read` is given
-/// each column's datum, or `None` for null, by position.
-pub fn first<T>(
-    target: Target,
-    keys: &[Uuid],
-    read: impl FnOnce(&dyn Fn(usize) -> Option<pg_sys::Datum>) -> T,
-) -> Option<T> {
+/// `target` must be locked; its first `keys.len()` index columns must be uuids. `visit` must not
+/// call Postgres.
+pub fn each(target: Target, keys: &[Uuid], mut visit: impl FnMut(&Entry) -> ControlFlow<()>) {
     // SAFETY: both relations are open and locked until closed below; the snapshot is the active
     // one, which outlives the call. Values are read from the index entry while the scan still
     // pins its page. On an error Postgres' resource owner releases pins and relations; there is
@@ -61,25 +91,29 @@ pub fn first<T>(
             std::ptr::null_mut(),
             0,
         );
-        let found = visible_entry(scan, heap, snapshot).then(|| {
-            let mut values = [pg_sys::Datum::null(); MAX_COLUMNS];
-            let mut nulls = [true; MAX_COLUMNS];
+        let mut entry = Entry {
+            values: [pg_sys::Datum::null(); MAX_COLUMNS],
+            nulls: [true; MAX_COLUMNS],
+        };
+        while visible_entry(scan, heap, snapshot) {
             pg_sys::index_deform_tuple(
                 (*scan).xs_itup,
                 (*scan).xs_itupdesc,
-                values.as_mut_ptr(),
-                nulls.as_mut_ptr(),
+                entry.values.as_mut_ptr(),
+                entry.nulls.as_mut_ptr(),
             );
-            read(&|position| (!nulls[position]).then_some(values[position]))
-        });
+            if visit(&entry).is_break() {
+                break;
+            }
+            pgrx::check_for_interrupts!();
+        }
         pg_sys::index_endscan(scan);
         pg_sys::index_close(index, no_lock);
         pg_sys::table_close(heap, no_lock);
-        found
     }
 }
 
-/// Moves the scan to the first entry whose row the snapshot sees.
+/// Moves the scan to the next entry whose row the snapshot sees.
 ///
 /// # Safety
 /// `scan` must be a started scan of an index of the open table `heap` under `snapshot`.

@@ -1,0 +1,191 @@
+//! The permissions in the order of lists, derived under the lock of their document.
+//!
+//! What a batch may change is taken out before it writes, by the keys that the old rows give, and
+//! put in afterwards from the new ones: so the table needs no index by document.
+
+use std::collections::{BTreeSet, HashMap};
+
+use deed_core::decide::{Decision, Held};
+use deed_core::fact::{DocumentRegister, Register};
+use uuid::Uuid;
+
+use super::{core_uuid, sql_uuid, sql_uuids};
+use crate::pg::spi::{self, arg};
+
+/// A document with more permissions than this, tombstones included, is wide: its rows carry no sort
+/// key, for an update would have to move them all. A part of the law: another number needs the
+/// table filled anew.
+const WIDE: i64 = 100;
+
+/// The rows of a batch that have to go and to come.
+pub struct Change {
+    /// Documents of which all rows change.
+    documents: Rows,
+    /// Single permissions on other documents.
+    permissions: Rows,
+    /// Whether documents are wide afterwards; those that are not named are not.
+    wide: HashMap<Uuid, bool>,
+}
+
+/// Documents, each with the recipient where it is about a single permission.
+#[derive(Default)]
+struct Rows {
+    documents: Vec<Uuid>,
+    recipients: Vec<Uuid>,
+}
+
+/// Takes out the rows that the batch may change. Before anything is written.
+pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
+    let touched: BTreeSet<Uuid> = decision
+        .taken
+        .keys()
+        .filter_map(|register| match register {
+            Register::Document(document, _) | Register::Permission { document, .. } => {
+                Some(*document)
+            }
+            _ => None,
+        })
+        .chain(decision.purged.iter().copied())
+        .collect();
+    let before = counts(&touched, known);
+    let mut after = before.clone();
+    for register in decision.taken.keys() {
+        if let Register::Permission { document, .. } = register
+            && !held.versions.contains_key(register)
+        {
+            *after.entry(*document).or_default() += 1;
+        }
+    }
+    let is_wide = |counts: &HashMap<Uuid, i64>, id: &Uuid| counts.get(id) > Some(&WIDE);
+
+    let moves = |document: &Uuid| {
+        let takes = |part| {
+            decision
+                .taken
+                .contains_key(&Register::Document(*document, part))
+        };
+        let widens = !is_wide(&before, document) && is_wide(&after, document);
+        let sorts_or_lives = !is_wide(&before, document)
+            && (decision.modified.contains_key(document)
+                || takes(DocumentRegister::Creation)
+                || takes(DocumentRegister::Lifecycle));
+        widens || sorts_or_lives || decision.purged.contains(document)
+    };
+    let (whole, others): (BTreeSet<Uuid>, BTreeSet<Uuid>) = touched.into_iter().partition(moves);
+    let mut change = Change {
+        documents: Rows {
+            documents: whole.into_iter().collect(),
+            recipients: Vec::new(),
+        },
+        permissions: Rows::default(),
+        wide: after.keys().map(|id| (*id, is_wide(&after, id))).collect(),
+    };
+    // Those that were there before.
+    let mut old_permissions = Rows::default();
+    for register in decision.taken.keys() {
+        if let Register::Permission {
+            document,
+            recipient,
+        } = register
+            && others.contains(document)
+        {
+            change.permissions.push(*document, *recipient);
+            if held.versions.contains_key(register) {
+                old_permissions.push(*document, *recipient);
+            }
+        }
+    }
+    let is_known = |id: &&Uuid| known.binary_search(id).is_ok();
+    let old_documents = Rows {
+        documents: change
+            .documents
+            .documents
+            .iter()
+            .filter(is_known)
+            .copied()
+            .collect(),
+        recipients: Vec::new(),
+    };
+    for (rows, recipients) in [(old_documents, ""), (old_permissions, RECIPIENTS)] {
+        rows.run(
+            &format!(
+                "DELETE FROM deed.listing AS l USING {OF}{recipients} \
+                 WHERE l.recipient_id = p.recipient_id AND l.level = p.level \
+                   AND l.last_modified = {SORT_KEY} AND l.document_id = p.document_id"
+            ),
+            |document| is_wide(&before, document),
+        );
+    }
+    change
+}
+
+/// Puts in what the registers now say. After everything is written.
+pub fn put_in(change: &Change) {
+    let rows = [(&change.documents, ""), (&change.permissions, RECIPIENTS)];
+    for (rows, recipients) in rows {
+        rows.run(
+            &format!(
+                "INSERT INTO deed.listing \
+                   (recipient_id, level, last_modified, document_id, expires_at) \
+                 SELECT p.recipient_id, p.level, {SORT_KEY}, p.document_id, p.expires_at \
+                 FROM {OF}{recipients} \
+                 WHERE p.level IS NOT NULL \
+                   AND (n.wide OR d.created_at IS NOT NULL AND d.deleted_at IS NULL) \
+                 ON CONFLICT (recipient_id, level, last_modified, document_id) \
+                 DO UPDATE SET expires_at = excluded.expires_at"
+            ),
+            |document| change.wide.get(document).copied().unwrap_or_default(),
+        );
+    }
+}
+
+/// The permissions of the documents given; with [`RECIPIENTS`], only the given one of each.
+const OF: &str = "ROWS FROM (unnest($1), unnest($2), unnest($3)) \
+      AS n (document_id, wide, recipient_id) \
+    JOIN deed.document AS d ON d.id = n.document_id \
+    JOIN deed.permission AS p ON p.document_id = n.document_id";
+const RECIPIENTS: &str = " AND p.recipient_id = n.recipient_id";
+const SORT_KEY: &str = "CASE WHEN n.wide THEN 'infinity' ELSE d.last_modified END";
+
+impl Rows {
+    fn push(&mut self, document: Uuid, recipient: Uuid) {
+        self.documents.push(document);
+        self.recipients.push(recipient);
+    }
+
+    fn run(&self, sql: &str, wide: impl Fn(&Uuid) -> bool) {
+        if self.documents.is_empty() {
+            return;
+        }
+        let wide: Vec<bool> = self.documents.iter().map(wide).collect();
+        spi::execute(
+            sql,
+            &[
+                arg(sql_uuids(&self.documents)),
+                arg(wide),
+                arg(sql_uuids(&self.recipients)),
+            ],
+        );
+    }
+}
+
+/// How many permissions the documents have, no further than it takes to tell whether one is wide.
+fn counts(documents: &BTreeSet<Uuid>, known: &[Uuid]) -> HashMap<Uuid, i64> {
+    let documents: Vec<pgrx::Uuid> = documents
+        .iter()
+        .filter(|id| known.binary_search(id).is_ok())
+        .copied()
+        .map(sql_uuid)
+        .collect();
+    if documents.is_empty() {
+        return HashMap::new();
+    }
+    let rows = spi::write(
+        "SELECT n.id, (SELECT count(*) FROM ( \
+           SELECT FROM deed.permission AS p WHERE p.document_id = n.id LIMIT $2 + 1) AS c) \
+         FROM unnest($1) AS n (id)",
+        &[arg(documents), arg(WIDE)],
+        |row| Some((core_uuid(row.get(1)?), row.get(2)?)),
+    );
+    rows.into_iter().flatten().collect()
+}
