@@ -1,4 +1,6 @@
-//! What each type of event takes and refuses.
+//! What events take and refuse.
+
+mod types;
 
 use deed_core::Rejection;
 use deed_core::event::{Body, Event};
@@ -21,34 +23,8 @@ fn parse(kind: &str, data: &str) -> Result<Event, Rejection> {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn what_postgres_could_not_store_and_unknown_types_are_named() {
     for (kind, data, field) in [
-        ("document.created", "{}", "data.created_by"),
-        (
-            "document.created",
-            r#"{"created_by":null}"#,
-            "data.created_by",
-        ),
-        (
-            "document.created",
-            r#"{"created_by":"everyone"}"#,
-            "data.created_by",
-        ),
-        (
-            "document.created",
-            r#"{"created_by":"00000000-0000-0000-0000-000000000002"}"#,
-            "data.created_by",
-        ),
-        (
-            "document.created",
-            r#"{"created_by":ID,"title":7}"#,
-            "data.title",
-        ),
-        (
-            "document.created",
-            r#"{"created_by":ID,"title":"\u0000"}"#,
-            "data.title",
-        ),
         (
             "document.created",
             r#"{"created_by":ID,"title":"\ud800"}"#,
@@ -56,48 +32,8 @@ fn what_is_wrong_is_named() {
         ),
         (
             "document.created",
-            r#"{"created_by":ID,"metadata":[]}"#,
-            "data.metadata",
-        ),
-        (
-            "document.created",
             r#"{"created_by":ID,"content":1e999999}"#,
             "data.content",
-        ),
-        ("document.updated", r#"{"title":"x"}"#, "data.updated_by"),
-        ("document.deleted", "{}", "data.by"),
-        ("document.deleted", r#"{"by":"me"}"#, "data.by"),
-        ("principal.registered", "{}", "data.kind"),
-        ("principal.registered", r#"{"kind":"robot"}"#, "data.kind"),
-        (
-            "principal.registered",
-            r#"{"kind":"user","token_sha256":"abcd"}"#,
-            "data.token_sha256",
-        ),
-        (
-            "permission.granted",
-            r#"{"recipient":ID,"granted_by":ID}"#,
-            "data.level",
-        ),
-        (
-            "permission.granted",
-            r#"{"recipient":ID,"granted_by":ID,"level":"Owner"}"#,
-            "data.level",
-        ),
-        (
-            "permission.granted",
-            r#"{"recipient":"nobody","granted_by":ID,"level":"owner"}"#,
-            "data.recipient",
-        ),
-        (
-            "permission.granted",
-            r#"{"recipient":ID,"granted_by":ID,"level":"owner","expires_at":"soon"}"#,
-            "data.expires_at",
-        ),
-        (
-            "permission.revoked",
-            r#"{"recipient":ID}"#,
-            "data.revoked_by",
         ),
         ("document.archived", "{}", "type"),
     ] {
