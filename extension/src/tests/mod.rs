@@ -5,6 +5,8 @@
 mod apply;
 mod batch;
 mod check;
+mod groups;
+mod lifecycle;
 mod list;
 mod surface;
 
