@@ -50,8 +50,10 @@ impl Event {
     }
 }
 
-/// The leading zeros that the ids of [`small`] share, left out where events are printed.
-const ZEROS: &str = "00000000-0000-0000-0000-0000000000";
+/// Leaves out the leading zeros that the ids of [`small`] share.
+pub(crate) fn shortened(text: &str) -> String {
+    text.replace("00000000-0000-0000-0000-0000000000", "")
+}
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +68,7 @@ impl fmt::Debug for Event {
             self.subject,
             self.data
         );
-        f.write_str(&line.replace(ZEROS, ""))
+        f.write_str(&shortened(&line))
     }
 }
 

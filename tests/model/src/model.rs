@@ -13,11 +13,11 @@ mod facts;
 mod state;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::event::Event;
+use crate::event::{Event, shortened};
 use state::State;
 pub use version::Version;
 
@@ -130,4 +130,27 @@ impl Model {
     fn state(&self) -> State {
         State::after(&self.told)
     }
+}
+
+/// Where two answers of [`Model::registers`] differ, in lines to be read; none when they don't.
+pub fn differences(
+    found: &BTreeMap<String, String>,
+    expected: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let of = |side: &BTreeMap<String, String>, register| {
+        side.get(register)
+            .map_or("nothing", String::as_str)
+            .to_owned()
+    };
+    let registers: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    registers
+        .into_iter()
+        .filter(|register| found.get(*register) != expected.get(*register))
+        .map(|register| {
+            let (found, expected) = (of(found, register), of(expected, register));
+            shortened(&format!(
+                "{register}: found {found}; the model says {expected}"
+            ))
+        })
+        .collect()
 }

@@ -39,8 +39,13 @@ impl State {
         decision.outcomes
     }
 
+    /// Where it differs from what is [`expected`].
+    pub fn differences(&self, expected: &BTreeMap<String, String>) -> Vec<String> {
+        model::differences(&self.texts(), expected)
+    }
+
     /// In the words of [`Model::registers`].
-    pub fn texts(&self) -> BTreeMap<String, String> {
+    fn texts(&self) -> BTreeMap<String, String> {
         let facts = self.facts.iter().map(|(register, fact)| {
             let version = text_of(&self.held.versions[register]);
             (key(register), format!("{version} {}", value(fact)))
