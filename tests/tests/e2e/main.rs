@@ -6,6 +6,7 @@
 mod asyncapi;
 mod cases;
 mod convergence;
+mod deletion;
 mod dump;
 mod events_page;
 mod http;
