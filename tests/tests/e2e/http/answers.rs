@@ -44,11 +44,13 @@ fn answers_are_those_of_the_page() {
     scene.gives(a, "/rpc/effective_level?document=D1", json!("owner"));
     scene.gives(b, "/rpc/effective_level?document=D1", json!("viewer"));
     scene.gives(None, "/rpc/effective_level?document=D1", Value::Null);
-    scene.gives(None, "/rpc/effective_level?document=D4", json!("viewer"));
+    for caller in [a, None] {
+        scene.gives(caller, "/rpc/effective_level?document=D4", json!("viewer"));
+    }
     scene.gives(
         a,
         "/rpc/list_documents?sort=id&select=document_id",
-        ids(&[1], "document_id"),
+        ids(&[1, 4], "document_id"),
     );
     scene.gives(
         None,
