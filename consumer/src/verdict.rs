@@ -37,7 +37,7 @@ pub fn verdict(code: Option<&str>) -> Verdict {
 /// The next step for a person, where the code tells it.
 pub fn advice(code: Option<&str>) -> &'static str {
     match code.unwrap_or_default() {
-        "42883" | "3F000" | "42P01" => {
+        "42883" | "42703" | "3F000" | "42P01" => {
             "is the extension in this database and up to date? CREATE EXTENSION deed, or ALTER EXTENSION deed UPDATE"
         }
         "42501" => {
@@ -48,7 +48,9 @@ pub fn advice(code: Option<&str>) -> &'static str {
             "the login was refused: look at database_url and pg_hba.conf"
         }
         "PD002" => "set the login's default_transaction_isolation to read committed",
-        "PD020" => "an index of the extension is missing or changed: REINDEX or create it again",
+        "PD020" => {
+            "an index of the extension is missing or changed: ALTER EXTENSION deed UPDATE, REINDEX it or create it again"
+        }
         _ => "look at the message and at the server's log",
     }
 }
