@@ -87,7 +87,8 @@ pub fn history_of(events: RangeInclusive<usize>) -> impl Strategy<Value = Vec<Ev
     vec(event(), events)
 }
 
-fn event() -> impl Strategy<Value = Event> {
+/// One event of any type.
+pub fn event() -> impl Strategy<Value = Event> {
     let place = (
         select(TIMES),
         select(SEQUENCES),

@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use proptest::collection::vec;
+use proptest::option::weighted;
 use proptest::prelude::*;
-use proptest::sample::Index;
 
 use crate::event::Event;
-use crate::random::history_of;
+use crate::random::event;
 
 /// A history and how it is told. Its `Debug` has a line an event, and one for the batches.
 #[derive(Clone, PartialEq)]
@@ -28,25 +28,25 @@ impl fmt::Debug for Telling {
     }
 }
 
-/// Tells random histories of that many events: shuffled, up to half of them twice, in batches of 1
-/// to 5. It shrinks towards the order of the history without repeats, one batch an event.
+/// Tells random histories of that many events: shuffled, some events twice, in batches of any size.
+/// Order and batches hang on the events themselves, so that a history shrinks event by event, and
+/// towards its own order in one batch without repeats.
 pub fn telling(events: RangeInclusive<usize>) -> impl Strategy<Value = Telling> {
-    let most = *events.end();
-    let repeats = vec(any::<Index>(), 0..=most / 2);
-    let keys = vec(any::<u8>(), most + most / 2);
-    let sizes = vec(1_usize..=5, most + most / 2);
-    (history_of(events), repeats, keys, sizes).prop_map(|(events, repeats, keys, sizes)| {
-        let repeats = repeats.iter().map(|repeat| repeat.index(events.len()));
-        let mut order: Vec<(u8, usize)> = keys
-            .into_iter()
-            .zip((0..events.len()).chain(repeats))
-            .collect();
-        order.sort_by_key(|(key, _)| *key);
-        let mut told = order.into_iter().map(|(_, place)| place);
-        let batches = sizes
-            .into_iter()
-            .map(|size| told.by_ref().take(size).collect())
-            .take_while(|batch: &Vec<usize>| !batch.is_empty());
+    // Where it is told (the smaller first), and whether a batch ends there.
+    let told = || (any::<u8>(), any::<bool>());
+    let again = weighted(0.3, told());
+    vec((event(), told(), again), events).prop_map(|drawn| {
+        let mut order: Vec<((u8, bool), usize)> = Vec::new();
+        let mut events = Vec::new();
+        for (place, (event, told, again)) in drawn.into_iter().enumerate() {
+            order.push((told, place));
+            order.extend(again.map(|again| (again, place)));
+            events.push(event);
+        }
+        order.sort_by_key(|((key, _), _)| *key);
+        let batches = order
+            .split_inclusive(|((_, ends), _)| *ends)
+            .map(|batch| batch.iter().map(|(_, place)| *place).collect());
         let batches = batches.collect();
         Telling { events, batches }
     })
