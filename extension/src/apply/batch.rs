@@ -9,7 +9,7 @@ use deed_core::record::Header;
 use super::position::{self, Partition};
 use super::{events, quarantine};
 use crate::failure::{Failure, SqlState};
-use crate::pg::{catalog, session};
+use crate::pg::session;
 
 /// One batch; the arrays stand side by side, headers flattened.
 pub struct Batch<'a> {
@@ -64,7 +64,6 @@ pub struct Count {
 /// Applies the batch, quarantines what can't be read and moves the position.
 pub fn batch(batch: &Batch<'_>) -> Result<Vec<Count>, Failure> {
     session::require_read_committed()?;
-    catalog::current()?;
     let records = batch.records()?;
     let position = position::lock(&batch.partition, batch.epoch)?;
     let start = position.continue_from(&batch.partition, batch.continues_from)?;

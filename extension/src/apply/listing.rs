@@ -23,8 +23,8 @@ pub struct Change {
     documents: Rows,
     /// Single permissions on other documents.
     permissions: Rows,
-    /// Whether documents are wide afterwards; those that are not named are not.
-    wide: HashMap<Uuid, bool>,
+    /// The documents among them that are wide afterwards.
+    wide: BTreeSet<Uuid>,
 }
 
 /// Documents, each with the recipient where it is about a single permission.
@@ -47,29 +47,28 @@ pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
         })
         .chain(decision.purged.iter().copied())
         .collect();
-    let before = counts(&touched, known);
-    let mut after = before.clone();
+    let mut permissions = counts(&touched, known);
+    let wide_before = wide(&permissions);
     for register in decision.taken.keys() {
         if let Register::Permission { document, .. } = register
             && !held.versions.contains_key(register)
         {
-            *after.entry(*document).or_default() += 1;
+            *permissions.entry(*document).or_default() += 1;
         }
     }
-    let is_wide = |counts: &HashMap<Uuid, i64>, id: &Uuid| counts.get(id) > Some(&WIDE);
+    let wide_after = wide(&permissions);
 
     let moves = |document: &Uuid| {
         let takes = |part| {
-            decision
-                .taken
-                .contains_key(&Register::Document(*document, part))
+            let register = Register::Document(*document, part);
+            decision.taken.contains_key(&register)
         };
-        let widens = !is_wide(&before, document) && is_wide(&after, document);
-        let sorts_or_lives = !is_wide(&before, document)
-            && (decision.modified.contains_key(document)
-                || takes(DocumentRegister::Creation)
-                || takes(DocumentRegister::Lifecycle));
-        widens || sorts_or_lives || decision.purged.contains(document)
+        let has_sort_key = !wide_before.contains(document);
+        let sorts_or_lives = decision.modified.contains_key(document)
+            || takes(DocumentRegister::Creation)
+            || takes(DocumentRegister::Lifecycle);
+        has_sort_key && (sorts_or_lives || wide_after.contains(document))
+            || decision.purged.contains(document)
     };
     let (whole, others): (BTreeSet<Uuid>, BTreeSet<Uuid>) = touched.into_iter().partition(moves);
     let mut change = Change {
@@ -78,7 +77,7 @@ pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
             recipients: Vec::new(),
         },
         permissions: Rows::default(),
-        wide: after.keys().map(|id| (*id, is_wide(&after, id))).collect(),
+        wide: wide_after,
     };
     // Those that were there before.
     let mut old_permissions = Rows::default();
@@ -113,7 +112,7 @@ pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
                  WHERE l.recipient_id = p.recipient_id AND l.level = p.level \
                    AND l.last_modified = {SORT_KEY} AND l.document_id = p.document_id"
             ),
-            |document| is_wide(&before, document),
+            &wide_before,
         );
     }
     change
@@ -134,7 +133,7 @@ pub fn put_in(change: &Change) {
                  ON CONFLICT (recipient_id, level, last_modified, document_id) \
                  DO UPDATE SET expires_at = excluded.expires_at"
             ),
-            |document| change.wide.get(document).copied().unwrap_or_default(),
+            &change.wide,
         );
     }
 }
@@ -153,11 +152,11 @@ impl Rows {
         self.recipients.push(recipient);
     }
 
-    fn run(&self, sql: &str, wide: impl Fn(&Uuid) -> bool) {
+    fn run(&self, sql: &str, wide: &BTreeSet<Uuid>) {
         if self.documents.is_empty() {
             return;
         }
-        let wide: Vec<bool> = self.documents.iter().map(wide).collect();
+        let wide: Vec<bool> = self.documents.iter().map(|id| wide.contains(id)).collect();
         spi::execute(
             sql,
             &[
@@ -167,6 +166,11 @@ impl Rows {
             ],
         );
     }
+}
+
+fn wide(permissions: &HashMap<Uuid, i64>) -> BTreeSet<Uuid> {
+    let is_wide = |(id, count): (&Uuid, &i64)| (*count > WIDE).then_some(*id);
+    permissions.iter().filter_map(is_wide).collect()
 }
 
 /// How many permissions the documents have, no further than it takes to tell whether one is wide.

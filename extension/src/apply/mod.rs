@@ -24,12 +24,11 @@ pub use batch::{Batch, Count, batch};
 pub use redrive::{Redriven, redrive};
 
 use crate::failure::Failure;
-use crate::pg::{catalog, session};
+use crate::pg::session;
 
 /// Applies one CloudEvent in structured form.
 pub fn event(text: &str) -> Result<Outcome, Failure> {
     session::require_read_committed()?;
-    catalog::current()?;
     let event = Event::from_structured(text, session::latest_event_time())?;
     Ok(events(&[event])[0])
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::events;
 use crate::failure::Failure;
+use crate::pg::session;
 use crate::pg::spi::{self, arg};
-use crate::pg::{catalog, session};
 
 /// What became of one quarantined record.
 pub struct Redriven {
@@ -30,7 +30,6 @@ struct Quarantined {
 /// Applies the records as one batch, and takes those that can be read now out of quarantine.
 pub fn redrive(ids: Vec<Option<i64>>) -> Result<Vec<Redriven>, Failure> {
     session::require_read_committed()?;
-    catalog::current()?;
     let records: Vec<Quarantined> = spi::write(
         "SELECT q.id, q.headers::text, q.payload FROM deed.quarantine AS q \
          WHERE q.id = ANY ($1) ORDER BY q.id FOR UPDATE",
