@@ -1,53 +1,73 @@
-//! Sharing cases: grants, and the checks and lists that must follow from them.
+//! Sharing cases: what happened, and the checks and lists that must follow from it.
 //!
-//! One case a line of JSON: `id`; `members` as `[group, member]`; `grants` as `[document, level,
-//! recipient]`; `checks` as `[principal, document, level, expected]`; `list_docs` as `[principal,
-//! level, [document]]`; `list_principals` as `[document, level, [principal]]`. Principals are named
-//! `user:NAME`, `group:NAME` or `anon:NAME`, where `anon:public` is everybody.
+//! One case a line of JSON. The form is that of the conformance files: `id`; `members` as
+//! `[group, member]`; `grants` as `[document, level, recipient]`; `checks` as `[principal,
+//! document, level, expected]`; `list_docs` as `[principal, level, [document]]`; `list_principals`
+//! as `[document, level, [principal]]`. Principals are named `user:NAME`, `group:NAME` or
+//! `anon:NAME`; `anon:public` and `everyone` are the built-in recipient of all, `users` that of
+//! all registered users.
+//!
+//! The project's own cases may add `events` as `[type, subject, data]`, which follow upon members
+//! and grants one after the other, with names in the place of ids; and what else must come out:
+//! `list_members` as `[group, [member]]`, `list_deleted` as `[principal, [document]]`, `orphaned`
+//! as `[document]`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use postgres::Client;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::event::{Clock, Event, id};
 
-/// Stands for every principal.
-const PUBLIC: &str = "anon:public";
+mod verify;
+
+pub use verify::{Asked, Tally};
+
+/// `deed.everyone()`
+const EVERYONE: Uuid = Uuid::from_u128(1);
+/// `deed.users()`
+const USERS: Uuid = Uuid::from_u128(2);
+
+/// The members of `data` that name a principal.
+const NAMING: [&str; 8] = [
+    "by",
+    "created_by",
+    "granted_by",
+    "member",
+    "recipient",
+    "revoked_by",
+    "updated_by",
+    "user",
+];
+
+/// Whoever creates documents, and acts where a case does not say who.
+const SOMEBODY: &str = "the creator";
 
 /// One case.
 #[derive(Debug, Deserialize)]
 pub struct Case {
     /// Its name; the same name in another case is another document or principal.
     pub id: String,
+    #[serde(default)]
     members: Vec<(String, String)>,
+    #[serde(default)]
     grants: Vec<(String, String, String)>,
+    #[serde(default)]
+    events: Vec<(String, String, Map<String, Value>)>,
+    #[serde(default)]
     checks: Vec<(String, String, String, bool)>,
+    #[serde(default)]
     list_docs: Vec<(String, String, Vec<String>)>,
+    #[serde(default)]
     list_principals: Vec<(String, String, Vec<String>)>,
-}
-
-/// What came of the assertions of some cases.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// How many held.
-    pub held: usize,
-    /// How many were left out: they need what this version does not have.
-    pub left_out: usize,
-    /// The others.
-    pub failures: Vec<String>,
-}
-
-impl Tally {
-    fn count(&mut self, held: bool, failure: impl FnOnce() -> String) {
-        match held {
-            true => self.held += 1,
-            false => self.failures.push(failure()),
-        }
-    }
+    #[serde(default)]
+    list_members: Vec<(String, Vec<String>)>,
+    #[serde(default)]
+    list_deleted: Vec<(String, Vec<String>)>,
+    orphaned: Option<Vec<String>>,
 }
 
 /// Reads the cases of a file.
@@ -65,82 +85,93 @@ pub fn read(path: &Path) -> Result<Vec<Case>, String> {
 }
 
 impl Case {
-    /// What makes the case. Each document is created by a principal that the case does not know,
-    /// whose owner grant is then revoked; nobody is registered but share-link identities.
+    /// What makes the case, in the order in which it happens. A document that no event of the case
+    /// is about is created by a principal that the case does not know, whose owner grant is then
+    /// revoked. Nobody is registered but by the case's own events.
     pub fn events(&self, clock: &mut Clock) -> Vec<Event> {
-        let creator = self.uuid("the creator");
+        let creator = self.principal(SOMEBODY);
         let mut events = Vec::new();
-        for document in self.documents() {
-            let uuid = self.uuid(document);
-            events.push(clock.created(uuid, creator, document));
-            events.push(clock.revoked(uuid, creator, creator));
+        let own: BTreeSet<&str> = self.documents_of_events("document.").collect();
+        for name in self.documents().filter(|name| !own.contains(name)) {
+            let document = self.document(name);
+            events.push(clock.created(document, creator, name));
+            events.push(clock.revoked(document, creator, creator));
+        }
+        for (group, member) in &self.members {
+            events.push(clock.member_added(self.principal(group), self.principal(member)));
         }
         for (document, level, recipient) in &self.grants {
-            if is_direct(recipient) {
-                let (document, recipient) = (self.uuid(document), self.uuid(recipient));
-                events.push(clock.granted(document, recipient, level, creator));
-            }
+            let data = json!({
+                "recipient": self.recipient(recipient), "level": level, "granted_by": creator,
+            });
+            events.push(clock.event("permission.granted", self.document(document), data));
         }
-        for link in self.recipients().filter(|name| name.starts_with("anon:")) {
-            events.push(clock.registered(self.uuid(link), "anonymous", link));
+        for (kind, subject, data) in &self.events {
+            events.push(self.event(clock, kind, subject, data.clone()));
         }
         events
     }
 
-    /// Asks everything that this version can answer.
-    pub fn verify(&self, client: &mut Client, tally: &mut Tally) {
-        for (principal, document, level, expected) in &self.checks {
-            if !self.decides(principal, document) {
-                tally.left_out += 1;
-                continue;
-            }
-            let row = client
-                .query_one(
-                    "SELECT deed.has_permission($1, $2, $3::text::deed.permission_level),
-                       coalesce(deed.effective_level($1, $2) >= $3::text::deed.permission_level, false)",
-                    &[&self.uuid(principal), &self.uuid(document), level],
-                )
-                .expect("check");
-            for (n, function) in ["has_permission", "effective_level"]
-                .into_iter()
-                .enumerate()
-            {
-                let found: bool = row.get(n);
-                tally.count(found == *expected, || {
-                    format!(
-                        "{}: {function} of {principal} on {document} at {level}: {found}",
-                        self.id
-                    )
-                });
+    /// An event of the case, with ids in the place of names and somebody where nobody is named.
+    fn event(
+        &self,
+        clock: &mut Clock,
+        kind: &str,
+        subject: &str,
+        mut data: Map<String, Value>,
+    ) -> Event {
+        let actor = match kind {
+            "document.updated" => "updated_by",
+            "permission.granted" => "granted_by",
+            "permission.revoked" => "revoked_by",
+            _ => "by",
+        };
+        if kind != "document.created" && !kind.starts_with("principal.") {
+            data.entry(actor).or_insert_with(|| json!(SOMEBODY));
+        }
+        for (member, value) in &mut data {
+            if let (true, Value::String(name)) = (NAMING.contains(&member.as_str()), &*value) {
+                *value = match member.as_str() {
+                    "recipient" => self.recipient(name),
+                    _ => json!(self.principal(name)),
+                };
             }
         }
-        for (principal, level, expected) in &self.list_docs {
-            if !self
-                .documents()
-                .all(|document| self.decides(principal, document))
-            {
-                tally.left_out += 1;
-                continue;
-            }
-            let expected: BTreeSet<Uuid> = expected.iter().map(|name| self.uuid(name)).collect();
-            for sort in ["id", "last_modified"] {
-                for page_size in [1, 50] {
-                    let found = walk(client, self.uuid(principal), level, sort, page_size);
-                    let distinct: BTreeSet<Uuid> = found.iter().copied().collect();
-                    tally.count(distinct == expected && found.len() == expected.len(), || {
-                        format!(
-                            "{}: list of {principal} at {level} by {sort}, pages of {page_size}: {found:?}, expected {expected:?}",
-                            self.id
-                        )
-                    });
-                }
-            }
-        }
-        tally.left_out += self.list_principals.len();
+        let subject = match is_about_documents(kind) {
+            true => self.document(subject),
+            false => self.principal(subject),
+        };
+        clock.event(kind, subject, Value::Object(data))
     }
 
-    fn uuid(&self, name: &str) -> Uuid {
-        id(&format!("{}/{name}", self.id))
+    fn document(&self, name: &str) -> Uuid {
+        id(&format!("{}/document {name}", self.id))
+    }
+
+    fn principal(&self, name: &str) -> Uuid {
+        match name {
+            "anon:public" | "everyone" => EVERYONE,
+            "users" => USERS,
+            name => id(&format!("{}/{name}", self.id)),
+        }
+    }
+
+    /// As `recipient` has it: the built-in ones by their words.
+    fn recipient(&self, name: &str) -> Value {
+        match self.principal(name) {
+            EVERYONE => json!("everyone"),
+            USERS => json!("users"),
+            principal => json!(principal),
+        }
+    }
+
+    /// The subjects of the case's events whose type begins so.
+    fn documents_of_events(&self, kind: &str) -> impl Iterator<Item = &str> {
+        let about = move |(of, ..): &&(String, String, _)| of.starts_with(kind);
+        self.events
+            .iter()
+            .filter(about)
+            .map(|(_, subject, _)| subject.as_str())
     }
 
     fn documents(&self) -> impl Iterator<Item = &str> {
@@ -148,58 +179,37 @@ impl Case {
         let checked = self.checks.iter().map(|(_, document, ..)| document);
         let listed = self.list_docs.iter().flat_map(|(.., documents)| documents);
         let asked = self.list_principals.iter().map(|(document, ..)| document);
+        let orphaned = self.orphaned.iter().flatten();
         let all: BTreeSet<&str> = granted
             .chain(checked)
             .chain(listed)
             .chain(asked)
+            .chain(orphaned)
             .map(String::as_str)
+            .chain(self.documents_of_events("document."))
+            .chain(self.documents_of_events("permission."))
             .collect();
         all.into_iter()
     }
 
-    fn recipients(&self) -> impl Iterator<Item = &str> {
-        let all: BTreeSet<&str> = self.grants.iter().map(|(.., name)| name.as_str()).collect();
-        all.into_iter().filter(|name| is_direct(name))
+    /// Whether it is registered as a user, and neither removed nor something else by now.
+    fn is_active_user(&self, name: &str) -> bool {
+        let mut of = self.events.iter().filter(|(_, subject, _)| subject == name);
+        of.clone()
+            .any(|(kind, _, data)| kind == "principal.registered" && data["kind"] == "user")
+            && !self.is_removed(name)
+            && of.all(|(kind, _, data)| kind != "principal.registered" || data["kind"] == "user")
     }
 
-    /// Whether direct grants alone decide what the principal holds on the document: it is in no
-    /// group, or none holds the document; and the document is not everybody's.
-    fn decides(&self, principal: &str, document: &str) -> bool {
-        let grouped = self.members.iter().any(|(_, member)| member == principal);
-        let mut others = self
-            .grants
-            .iter()
-            .filter(|(on, _, to)| on == document && !is_direct(to));
-        is_direct(principal) && others.all(|(_, _, to)| to != PUBLIC && !grouped)
+    fn is_removed(&self, name: &str) -> bool {
+        let lifecycle = |(kind, subject, _): &&(String, String, _)| {
+            subject == name && (kind == "principal.removed" || kind == "principal.restored")
+        };
+        let last = self.events.iter().rfind(lifecycle);
+        last.is_some_and(|(kind, ..)| kind == "principal.removed")
     }
 }
 
-fn is_direct(principal: &str) -> bool {
-    principal != PUBLIC && !principal.starts_with("group:")
-}
-
-/// The documents of a list, walked by cursor to its end.
-fn walk(
-    client: &mut Client,
-    principal: Uuid,
-    level: &str,
-    sort: &str,
-    page_size: i32,
-) -> Vec<Uuid> {
-    let mut documents = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = client
-            .query(
-                "SELECT document_id, cursor FROM deed.list_documents($1,
-                   $2::text::deed.permission_level, $3::text::deed.document_sort, $4, $5)",
-                &[&principal, &level, &sort, &after, &page_size],
-            )
-            .expect("list");
-        documents.extend(page.iter().map(|row| row.get::<_, Uuid>(0)));
-        match page.last() {
-            Some(last) if page.len() == page_size as usize => after = last.get(1),
-            _ => return documents,
-        }
-    }
+fn is_about_documents(kind: &str) -> bool {
+    kind.starts_with("document.") || kind.starts_with("permission.")
 }

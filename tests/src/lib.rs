@@ -4,23 +4,30 @@
 //! - [`process`]: one child process, from start to a certain end; [`spawn`]: how it is started
 //! - [`postgres`], [`kafka`], [`postgrest`], [`consumer`]: the four parts of the line
 //! - [`event`]: CloudEvents as Kafka records; [`load`]: many of them, drawn from a seed
+//! - [`owner`]: the consumer's calls, made by hand
 //! - [`snapshot`]: all that the events left in the tables, to be compared
+//! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told
+//! - [`derived`]: the derived tables, computed anew
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
-//! - [`cases`]: sharing cases, each a list of grants and what must follow
+//! - [`cases`]: sharing cases, what happened and what must follow
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs
 
+pub mod answers;
 pub mod audit;
 pub mod cases;
 pub mod consumer;
 pub mod demo;
+pub mod derived;
 pub mod event;
 pub mod kafka;
 pub mod load;
+pub mod owner;
 pub mod place;
 pub mod postgres;
 pub mod postgrest;
 pub mod process;
+pub mod reference;
 pub mod snapshot;
 pub mod spawn;
 pub mod stage;

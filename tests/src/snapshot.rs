@@ -6,7 +6,7 @@ use postgres::Client;
 
 /// Each table's rows, in the order of their keys. What depends on the consumer, on the moment or
 /// on where a record lay (positions; a quarantined record's id, time and offset) is left out.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 7] = [
     (
         "document",
         "SELECT t::text FROM deed.document AS t ORDER BY id",
@@ -18,6 +18,18 @@ const TABLES: [(&str, &str); 4] = [
     (
         "permission",
         "SELECT t::text FROM deed.permission AS t ORDER BY document_id, recipient_id",
+    ),
+    (
+        "membership",
+        "SELECT t::text FROM deed.membership AS t ORDER BY group_id, member_id",
+    ),
+    (
+        "listing",
+        "SELECT t::text FROM deed.listing AS t ORDER BY recipient_id, document_id",
+    ),
+    (
+        "closure",
+        "SELECT t::text FROM deed.closure AS t ORDER BY member_id, group_id",
     ),
     // A record that was sent twice is quarantined twice, for it is two records.
     (
@@ -49,21 +61,29 @@ impl Snapshot {
         self.0[table].len()
     }
 
-    /// Fails with the first difference of each table.
+    /// Fails with the first difference.
     pub fn assert_equals(&self, other: &Self, what: &str) {
+        if let Err(difference) = self.compare(other) {
+            panic!("{what}: {difference}");
+        }
+    }
+
+    /// The first difference, if any.
+    pub fn compare(&self, other: &Self) -> Result<(), String> {
         for (table, rows) in &self.0 {
             let others = &other.0[table];
             if let Some(n) =
                 (0..rows.len().max(others.len())).find(|&n| rows.get(n) != others.get(n))
             {
-                panic!(
-                    "{what}: table {table} differs ({} and {} rows), first in row {n}:\n{:?}\n{:?}",
+                return Err(format!(
+                    "table {table} differs ({} and {} rows), first in row {n}:\n{:?}\n{:?}",
                     rows.len(),
                     others.len(),
                     rows.get(n),
                     others.get(n)
-                );
+                ));
             }
         }
+        Ok(())
     }
 }

@@ -33,6 +33,7 @@ pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), St
         ),
         ("DEMO_TOKEN_ANNE", person(story::anne())),
         ("DEMO_TOKEN_BOB", person(story::bob())),
+        ("DEMO_TOKEN_CLEO", person(story::cleo())),
         // Beyond the contract: the programs, and the ids of the story.
         (
             "DEMO_PSQL",
@@ -48,6 +49,9 @@ pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), St
     let ids = [
         ("DEMO_ANNE", story::anne()),
         ("DEMO_BOB", story::bob()),
+        ("DEMO_CLEO", story::cleo()),
+        ("DEMO_TEAM", story::team()),
+        ("DEMO_LINK", story::link()),
         ("DEMO_ROADMAP", story::roadmap()),
         ("DEMO_SALARIES", story::salaries()),
     ];

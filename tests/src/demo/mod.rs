@@ -2,7 +2,8 @@
 //!
 //! - [`state`]: what outlives a start: ports, secrets, and which process is which
 //! - [`services`]: starts what is missing of the four
-//! - [`story`]: a few events through Kafka's console producer, and what follows from them
+//! - [`story`]: what happens, chapter by chapter; [`telling`]: through Kafka's console producer, with
+//!   what follows
 //! - [`environment`]: `.demo/env`, for other shells
 
 use std::env;
@@ -20,6 +21,7 @@ mod environment;
 mod services;
 mod state;
 mod story;
+mod telling;
 
 use services::Services;
 use state::State;
@@ -71,15 +73,11 @@ pub fn up() -> Result<(), String> {
     let mut progress = Progress {
         began: Instant::now(),
         step: 0,
-        of: 6,
+        of: 5,
     };
     let mut services = Services::up(&place, &mut state, lifetime, &mut progress, &interrupted)?;
     environment::write(&place, &state, &services)?;
-    progress.step(
-        "a small sharing story, through Kafka's console producer",
-        || story::tell(&place, &mut state, &services),
-    )?;
-    story::show(&place, &services)?;
+    telling::tell(&place, &mut state, &services)?;
     if detached {
         println!("\nIt goes on running; `make demo-down` ends it.");
         return Ok(());

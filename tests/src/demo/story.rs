@@ -1,18 +1,14 @@
-//! Anne plans, shares with Bob, and keeps one thing to herself.
+//! Anne plans with her team, gives a link away, and changes her mind.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-use serde_json::json;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::services::{DATABASE, Services, TOPICS};
-use super::state::State;
-use crate::consumer::positions;
-use crate::event::{Event, id};
-use crate::place::Place;
-use crate::process::wait_until;
+use crate::event::id;
+
+/// What a share link's holder would show; events carry only its digest.
+const LINK_TOKEN: &str = "the link that Anne gave away";
 
 pub fn anne() -> Uuid {
     id("demo anne")
@@ -20,6 +16,18 @@ pub fn anne() -> Uuid {
 
 pub fn bob() -> Uuid {
     id("demo bob")
+}
+
+pub fn cleo() -> Uuid {
+    id("demo cleo")
+}
+
+pub fn team() -> Uuid {
+    id("demo team")
+}
+
+pub fn link() -> Uuid {
+    id("demo link")
 }
 
 pub fn roadmap() -> Uuid {
@@ -30,190 +38,165 @@ pub fn salaries() -> Uuid {
     id("demo salaries")
 }
 
-/// Topic and event.
-fn events() -> Vec<(&'static str, Event)> {
-    let [documents, principals, permissions] = TOPICS;
-    let events = [
-        (
-            principals,
-            "principal.registered",
-            anne(),
-            json!({ "kind": "user", "name": "Anne" }),
-        ),
-        (
-            principals,
-            "principal.registered",
-            bob(),
-            json!({ "kind": "user", "name": "Bob" }),
-        ),
-        (
-            documents,
-            "document.created",
-            roadmap(),
-            json!({ "created_by": anne(), "title": "Roadmap" }),
-        ),
-        (
-            documents,
-            "document.created",
-            salaries(),
-            json!({ "created_by": anne(), "title": "Salaries" }),
-        ),
-        (
-            permissions,
-            "permission.granted",
-            roadmap(),
-            json!({ "recipient": bob(), "level": "editor", "granted_by": anne() }),
-        ),
-    ];
-    let event = |(n, (topic, kind, subject, data)): (usize, (_, &str, _, _))| {
-        let event = Event {
-            id: format!("story-{n}"),
-            source: "/demo".to_owned(),
-            kind: kind.to_owned(),
-            subject,
-            // The past: whatever is sent now is later.
-            time: format!("2026-01-01T09:00:0{n}Z"),
-            sequence: None,
-            data,
-        };
-        (topic, event)
+/// The time of telling, and one soon after; RFC 3339.
+pub struct Moment {
+    pub now: String,
+    pub soon: String,
+}
+
+/// Type, subject and data.
+pub type Told = (&'static str, Uuid, Value);
+
+/// Something that happens, and the commands that show what follows.
+pub struct Chapter {
+    pub what: &'static str,
+    pub events: fn(&Moment) -> Vec<Told>,
+    /// A question in SQL: the commands wait until its answer is true.
+    pub once: Option<String>,
+    pub commands: Vec<String>,
+}
+
+/// A question to psql.
+fn psql(query: &str) -> String {
+    format!("\"$DEMO_PSQL\" \"$DEMO_ADMIN_URL\" -c \"{query}\"")
+}
+
+/// A question over HTTP, with a person's token.
+fn curl(person: &str, path: &str) -> String {
+    format!("curl -sS -H \"Authorization: Bearer $DEMO_TOKEN_{person}\" \"$DEMO_REST_URL/{path}\"")
+}
+
+fn who_sees_the_roadmap() -> String {
+    psql(
+        "SELECT name, recipient_type, level FROM deed.list_principals('$DEMO_ROADMAP') ORDER BY name",
+    )
+}
+
+fn what_is_seen_by(person: &str) -> String {
+    curl(person, "rpc/list_documents?select=title,level")
+}
+
+fn trash_of_anne() -> String {
+    psql("SELECT title, deleted_at FROM deed.list_deleted('$DEMO_ANNE')")
+}
+
+fn bob_and_the_salaries() -> String {
+    curl("BOB", "rpc/effective_level?document=$DEMO_SALARIES")
+}
+
+/// The story, in order. The last chapter has no events: it holds whenever it is asked.
+pub fn chapters() -> Vec<Chapter> {
+    let chapter = |what, events, commands| Chapter {
+        what,
+        events,
+        once: None,
+        commands,
     };
-    events.into_iter().enumerate().map(event).collect()
+    vec![
+        chapter(
+            "Anne shares the roadmap with the team, in which Bob is, and the salaries with nobody.",
+            sharing,
+            vec![
+                who_sees_the_roadmap(),
+                curl(
+                    "BOB",
+                    "rpc/has_permission?document=$DEMO_ROADMAP&level=editor",
+                ),
+                curl(
+                    "BOB",
+                    "rpc/has_permission?document=$DEMO_SALARIES&level=viewer",
+                ),
+            ],
+        ),
+        chapter(
+            "Anne gives a link to the roadmap away. Cleo, who signs in, holds nothing yet.",
+            linking,
+            vec![who_sees_the_roadmap(), what_is_seen_by("CLEO")],
+        ),
+        chapter(
+            "Cleo opens the link while signed in, and keeps what it holds.",
+            |_| vec![("principal.promoted", link(), json!({ "user": cleo() }))],
+            vec![who_sees_the_roadmap(), what_is_seen_by("CLEO")],
+        ),
+        chapter(
+            "For ten seconds Bob may see the salaries.",
+            |moment| {
+                let data = json!({ "recipient": bob(), "level": "viewer", "granted_by": anne(),
+                    "expires_at": moment.soon });
+                vec![("permission.granted", salaries(), data)]
+            },
+            vec![bob_and_the_salaries()],
+        ),
+        Chapter {
+            once: Some(format!(
+                "SELECT deed.effective_level('{}', '{}') IS NULL",
+                bob(),
+                salaries()
+            )),
+            ..chapter(
+                "Then it is over, without any event.",
+                |_| vec![],
+                vec![bob_and_the_salaries()],
+            )
+        },
+        chapter(
+            "Anne deletes the roadmap: nobody sees it, she finds it in her trash.",
+            |_| vec![("document.deleted", roadmap(), json!({ "by": anne() }))],
+            vec![
+                what_is_seen_by("BOB"),
+                what_is_seen_by("CLEO"),
+                trash_of_anne(),
+            ],
+        ),
+        chapter(
+            "Anne restores it: all is as it was.",
+            |_| vec![("document.restored", roadmap(), json!({ "by": anne() }))],
+            vec![
+                what_is_seen_by("BOB"),
+                what_is_seen_by("CLEO"),
+                trash_of_anne(),
+            ],
+        ),
+        chapter(
+            "In the end: who holds what.",
+            |_| vec![],
+            vec![psql(
+                "SELECT d.title, p.name, p.level FROM deed.document AS d, deed.list_principals(d.id) AS p ORDER BY 1, 2",
+            )],
+        ),
+    ]
 }
 
-/// Sends the story, unless the data has it already, and waits until it is applied.
-pub fn tell(place: &Place, state: &mut State, services: &Services) -> Result<(), String> {
-    if state.told {
-        println!("  it was told at an earlier start; the data is still there");
-        return Ok(());
-    }
-    for topic in TOPICS {
-        let lines: String = events()
-            .iter()
-            .filter(|(of, _)| *of == topic)
-            .map(|(_, event)| line(event) + "\n")
-            .collect();
-        print!(
-            "  to topic {topic}:\n    {}\n",
-            lines.trim_end().replace('\n', "\n    ")
-        );
-        produce(place, &services.kafka.bootstrap(), topic, &lines)?;
-    }
-    let ends = TOPICS
-        .into_iter()
-        .map(|topic| Ok((topic, services.kafka.ends(topic)?)))
-        .collect::<Result<Vec<_>, String>>()?;
-    let mut client = services.postgres.admin(DATABASE)?;
-    wait_until("the story is applied", Duration::from_secs(60), || {
-        let mut topics = ends.iter();
-        let reached = |(topic, ends): &(&str, Vec<i64>)| {
-            positions(&mut client, DATABASE, topic).is_some_and(|next| next == *ends)
-        };
-        topics.all(reached).then_some(())
-    })?;
-    state.told = true;
-    state.save()
+fn sharing(_: &Moment) -> Vec<Told> {
+    let user = |name: &str| json!({ "kind": "user", "name": name });
+    let document = |title: &str| json!({ "created_by": anne(), "title": title });
+    let for_the_team = json!({ "recipient": team(), "level": "editor", "granted_by": anne() });
+    vec![
+        ("principal.registered", anne(), user("Anne")),
+        ("principal.registered", bob(), user("Bob")),
+        ("principal.registered", cleo(), user("Cleo")),
+        (
+            "principal.registered",
+            team(),
+            json!({ "kind": "group", "name": "Team" }),
+        ),
+        (
+            "group.member_added",
+            team(),
+            json!({ "member": bob(), "by": anne() }),
+        ),
+        ("document.created", roadmap(), document("Roadmap")),
+        ("document.created", salaries(), document("Salaries")),
+        ("permission.granted", roadmap(), for_the_team),
+    ]
 }
 
-/// A line of the console producer: headers, key and value.
-fn line(event: &Event) -> String {
-    let value = event.structured().value.unwrap_or_default();
-    let value = String::from_utf8_lossy(&value);
-    format!(
-        "content-type:application/cloudevents+json|{}|{value}",
-        event.subject
-    )
-}
-
-/// Kafka's console producer, told how a line is split.
-fn console_producer(classes: &str, bootstrap: &str, topic: &str) -> String {
-    format!(
-        "java -cp {classes} org.apache.kafka.tools.ConsoleProducer --bootstrap-server {bootstrap} --topic {topic} \
-         --reader-property parse.headers=true --reader-property parse.key=true \
-         --reader-property 'headers.delimiter=|' --reader-property 'key.separator=|'"
-    )
-}
-
-fn produce(place: &Place, bootstrap: &str, topic: &str, lines: &str) -> Result<(), String> {
-    let describe = |error: std::io::Error| format!("the console producer: {error}");
-    let classes = format!("'{}'", place.kafka_classes());
-    let mut child = Command::new("sh")
-        .args(["-c", &console_producer(&classes, bootstrap, topic)])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(describe)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(lines.as_bytes()).map_err(describe)?;
-    }
-    let output = child.wait_with_output().map_err(describe)?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "the console producer failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
-
-/// Runs a command in a shell that has read `.demo/env`, and prints both it and its answer.
-fn run_as_shown(place: &Place, command: &str) -> Result<(), String> {
-    println!("\n$ {command}");
-    let output = Command::new("sh")
-        .current_dir(&place.root)
-        .args(["-c", &format!(". .demo/env\n{command}")])
-        .output()
-        .map_err(|error| format!("sh: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{}", said.trim_end());
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "{command}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
-
-/// Shows what follows from the story, by commands that can be repeated.
-pub fn show(place: &Place, services: &Services) -> Result<(), String> {
-    println!("\nEach command can be repeated in a shell in this folder, after `. .demo/env`.");
-    println!("\nIn SQL, what Bob may do with the roadmap and the salaries:");
-    run_as_shown(
-        place,
-        "\"$DEMO_PSQL\" \"$DEMO_ADMIN_URL\" -c \"SELECT title, deed.has_permission('$DEMO_BOB', id, 'editor'), deed.effective_level('$DEMO_ANNE', id) AS anne FROM deed.document WHERE id IN ('$DEMO_ROADMAP', '$DEMO_SALARIES') ORDER BY title\"",
-    )?;
-    println!("\nOver HTTP, as Bob: a check, and what he can see:");
-    for path in [
-        "rpc/has_permission?document=$DEMO_ROADMAP&level=editor",
-        "rpc/has_permission?document=$DEMO_SALARIES&level=viewer",
-        "rpc/list_documents?select=document_id,title,level",
-    ] {
-        run_as_shown(
-            place,
-            &format!(
-                "curl -sS -H \"Authorization: Bearer $DEMO_TOKEN_BOB\" \"$DEMO_REST_URL/{path}\""
-            ),
-        )?;
-    }
-    println!("\nAs Anne: who may see the roadmap:");
-    run_as_shown(
-        place,
-        "curl -sS -H \"Authorization: Bearer $DEMO_TOKEN_ANNE\" \"$DEMO_REST_URL/rpc/list_permissions?document=$DEMO_ROADMAP&select=name,level,granted_at\"",
-    )?;
-    let classes = "\"$DEMO_KAFKA_CLASSES\"";
-    let producer = console_producer(classes, "\"$DEED_KAFKA_BOOTSTRAP\"", "permissions");
-    println!(
-        "\nAn event of your own: Anne lets Bob see the salaries. Then ask again as above.\n\n\
-         $ {producer} <<END\n\
-         content-type:application/cloudevents+json|$DEMO_SALARIES|{{\"specversion\":\"1.0\",\"id\":\"$(date +%s%N)\",\"source\":\"/by-hand\",\"type\":\"permission.granted\",\"subject\":\"$DEMO_SALARIES\",\"time\":\"$(date -u +%FT%T.%NZ)\",\"data\":{{\"recipient\":\"$DEMO_BOB\",\"level\":\"viewer\",\"granted_by\":\"$DEMO_ANNE\"}}}}\n\
-         END"
-    );
-    println!(
-        "\nKafka: {}   PostgREST: {}   all else: .demo/env",
-        services.kafka.bootstrap(),
-        services.postgrest.url()
-    );
-    Ok(())
+fn linking(_: &Moment) -> Vec<Told> {
+    let digest = HEXLOWER.encode(&Sha256::digest(LINK_TOKEN));
+    let identity = json!({ "kind": "anonymous", "name": "Link", "token_sha256": digest });
+    let viewing = json!({ "recipient": link(), "level": "viewer", "granted_by": anne() });
+    vec![
+        ("principal.registered", link(), identity),
+        ("permission.granted", roadmap(), viewing),
+    ]
 }

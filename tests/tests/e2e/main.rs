@@ -12,6 +12,7 @@ mod events_page;
 mod http;
 mod install;
 mod kill;
+mod law;
 mod line;
 mod model;
 mod poison;
