@@ -122,11 +122,6 @@ impl Model {
         self.state().texts()
     }
 
-    /// Every id that any event names, documents and principals alike.
-    pub fn ids(&self) -> Vec<Uuid> {
-        self.state().ids().into_iter().collect()
-    }
-
     fn state(&self) -> State {
         State::after(&self.told)
     }
