@@ -37,8 +37,9 @@ pub struct State {
     /// The last port of each server.
     pub ports: BTreeMap<String, u16>,
     pub services: BTreeMap<String, Entry>,
-    /// Whether the story was told to the data that lies here.
-    pub told: bool,
+    /// How many chapters of the story were told to the data that lies here.
+    #[serde(default)]
+    pub chapters_told: usize,
     #[serde(skip)]
     file: PathBuf,
 }
@@ -62,7 +63,7 @@ impl State {
                 jwt_secret: secret(),
                 ports: BTreeMap::new(),
                 services: BTreeMap::new(),
-                told: false,
+                chapters_told: 0,
                 file,
             });
         };

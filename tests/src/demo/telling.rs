@@ -17,27 +17,25 @@ use crate::process::wait_until;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Tells and shows chapter by chapter; of a story that the data has already, the end alone.
+/// Tells and shows what the data does not have yet, chapter by chapter, and always the end.
 pub fn tell(place: &Place, state: &mut State, services: &Services) -> Result<(), String> {
     println!("\nEach command can be repeated in a shell in this folder, after `. .demo/env`.");
     let chapters = chapters();
-    let left = match state.told {
-        true => &chapters[chapters.len() - 1..],
-        false => &chapters[..],
-    };
-    if state.told {
+    let end = chapters.len() - 1;
+    let told = state.chapters_told.min(end);
+    if told > 0 {
         println!("The story was told at an earlier start; the data is still there.");
     }
     let mut client = services.postgres.admin(DATABASE)?;
-    for chapter in left {
+    for (n, chapter) in chapters.iter().enumerate().skip(told) {
         println!("\n== {}", chapter.what);
         happen(place, services, &mut client, chapter)?;
         for command in &chapter.commands {
             run_as_shown(place, command)?;
         }
+        state.chapters_told = (n + 1).min(end);
+        state.save()?;
     }
-    state.told = true;
-    state.save()?;
     show_how_to_go_on(services);
     Ok(())
 }
@@ -52,15 +50,14 @@ fn happen(
     let moment = moment(client)?;
     let events = (chapter.events)(&moment);
     for topic in TOPICS {
-        let lines: String = events
-            .iter()
-            .filter(|told| topic_of(told) == topic)
-            .enumerate()
-            .map(|(n, told)| line(&event(n, told, &moment)) + "\n")
-            .collect();
+        let of_topic = events.iter().filter(|told| topic_of(told) == topic);
+        let mut lines = String::new();
+        for (n, told) in of_topic.enumerate() {
+            let (kind, subject, data) = told;
+            println!("  to topic {topic}: {kind} {subject} {data}");
+            lines += &(line(&event(n, told, &moment)) + "\n");
+        }
         if !lines.is_empty() {
-            let shown = lines.trim_end().replace('\n', "\n    ");
-            println!("  to topic {topic}:\n    {shown}");
             produce(place, &services.kafka.bootstrap(), topic, &lines)?;
         }
     }
