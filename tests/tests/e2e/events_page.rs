@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use deed_tests::stage::{PLACE, shared_postgres};
+use deed_tests::event::{Event, Record};
+use deed_tests::snapshot::Snapshot;
+use deed_tests::stage::{DEADLINE, Line, PLACE, shared_postgres};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use postgres::Client;
@@ -176,4 +178,45 @@ fn whatever_is_told_of_a_purged_document_is_stale() {
         )
         .expect("counts");
     assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1)), (1, 0));
+}
+
+/// Binary, structured and `deed.apply` give the same versions.
+#[test]
+fn the_examples_leave_the_same_tables_in_every_mode() {
+    let mut client = database("events_page_applied");
+    for event in examples() {
+        assert_eq!(apply(&mut client, &event).as_deref(), Ok("applied"));
+    }
+    let applied = Snapshot::take(&mut client);
+    for (name, record) in [
+        (
+            "events_page_structured",
+            Event::structured as fn(&Event) -> Record,
+        ),
+        ("events_page_binary", Event::binary),
+    ] {
+        let line = Line::shared(name, 1);
+        let mut consumer = line.consumer("a");
+        let records: Vec<Record> = examples()
+            .iter()
+            .map(|event| record(&typed(event)))
+            .collect();
+        line.send(&records);
+        line.wait_until_applied();
+        consumer.stop(DEADLINE).expect("stops");
+        assert_eq!(Snapshot::take(&mut line.admin()), applied, "{name}");
+    }
+}
+
+fn typed(event: &Value) -> Event {
+    let text = |name: &str| event[name].as_str().expect(name).to_owned();
+    Event {
+        id: text("id"),
+        source: text("source"),
+        kind: text("type"),
+        subject: text("subject").parse().expect("a uuid"),
+        time: text("time"),
+        sequence: event["sequence"].as_str().map(str::to_owned),
+        data: event["data"].clone(),
+    }
 }
