@@ -25,8 +25,12 @@ pub struct Instant {
 impl Instant {
     /// Reads an RFC 3339 timestamp; digits finer than a nanosecond are cut.
     pub fn parse(field: &str, text: &str) -> Result<Self, Rejection> {
+        // The library takes any byte between date and time.
+        let separated = matches!(text.as_bytes().get(10), Some(b'T' | b't'));
         let parsed = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
-            .map_err(|_| {
+            .ok()
+            .filter(|_| separated)
+            .ok_or_else(|| {
                 Rejection::expected(field, "an RFC 3339 time such as 2026-01-31T09:30:00Z", text)
             })?;
         Ok(Self {
@@ -161,6 +165,7 @@ mod tests {
             "yesterday",
             "2026-01-01",
             "2026-01-01T00:00:00",
+            "2026-01-01 00:00:00Z",
             "294277-01-01T00:00:00Z",
             "2026-02-30T00:00:00Z",
             "infinity",
