@@ -1,17 +1,12 @@
 //! The law: any order, any duplication, any batching of the same events gives the same tables, and
 //! the answers are what the events mean.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use deed_model::random::{DOCUMENTS, PRINCIPALS};
-use deed_tests::answers::{self, Subjects};
-use deed_tests::derived;
+use deed_tests::answers::Subjects;
 use deed_tests::event::Event;
 use deed_tests::owner::Owner;
-use deed_tests::reference;
-use deed_tests::stage::shared_postgres;
-use postgres::Client;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -23,70 +18,34 @@ mod random;
 /// Small, so that lists have several pages.
 const PAGE_SIZE: i32 = 2;
 
-/// A database that one history after the other has for itself.
-struct Ground {
-    owner: Owner,
+/// Everybody and everything in the histories.
+fn subjects() -> Subjects {
+    Subjects {
+        principals: [&PRINCIPALS[..], &[Uuid::from_u128(1), Uuid::from_u128(2)]].concat(),
+        documents: DOCUMENTS.to_vec(),
+    }
 }
 
-impl Ground {
-    fn new(name: &str) -> Self {
-        let postgres = shared_postgres();
-        postgres.create_database(name).expect("database");
-        let client = postgres.admin(name).expect("connection");
-        Self {
-            owner: Owner::claim(client, 0).expect("claimed"),
+/// Applies each step: several events as a batch of records in either mode; one alone now and then by
+/// `deed.apply`.
+fn apply(owner: &mut Owner, steps: &[Vec<Event>], rng: &mut StdRng) {
+    for step in steps {
+        if let ([event], true) = (step.as_slice(), rng.random_bool(0.3)) {
+            let envelope = event.envelope().to_string();
+            owner
+                .client()
+                .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
+                .unwrap_or_else(|error| panic!("{event:?}: {error:?}"));
+            continue;
         }
-    }
-
-    fn client(&mut self) -> &mut Client {
-        self.owner.client()
-    }
-
-    fn clear(&mut self) {
-        self.client()
-            .batch_execute(
-                "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
-                 DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure",
-            )
-            .expect("cleared");
-    }
-
-    /// Applies each step: several events as a batch of records in either mode; one alone now and
-    /// then by `deed.apply`.
-    fn apply(&mut self, steps: &[Vec<Event>], rng: &mut StdRng) {
-        for step in steps {
-            if let ([event], true) = (step.as_slice(), rng.random_bool(0.3)) {
-                let envelope = event.envelope().to_string();
-                self.client()
-                    .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-                    .unwrap_or_else(|error| panic!("{event:?}: {error:?}"));
-                continue;
-            }
-            let record = |event: &Event| match rng.random() {
-                true => event.structured(),
-                false => event.binary(),
-            };
-            let records: Vec<_> = step.iter().map(record).collect();
-            let rejected = self.owner.apply(&records);
-            let rejected = rejected.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
-            assert_eq!(rejected, 0, "{step:?}");
-        }
-    }
-
-    /// Whether tables and answers are what the events mean.
-    fn judge(&mut self, events: &[Event]) -> Result<(), String> {
-        let differences = derived::differences(self.client());
-        if !differences.is_empty() {
-            return Err(differences.join("\n"));
-        }
-        let subjects = Subjects {
-            principals: [&PRINCIPALS[..], &[Uuid::from_u128(1), Uuid::from_u128(2)]].concat(),
-            documents: DOCUMENTS.to_vec(),
+        let record = |event: &Event| match rng.random() {
+            true => event.structured(),
+            false => event.binary(),
         };
-        let now = answers::now(self.client());
-        let expected = answers::expected(&reference::model(events), &subjects, &now);
-        let found: BTreeSet<String> = answers::ask(self.client(), &subjects, PAGE_SIZE);
-        answers::compare(&found, &expected)
+        let records: Vec<_> = step.iter().map(record).collect();
+        let rejected = owner.apply(&records);
+        let rejected = rejected.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
+        assert_eq!(rejected, 0, "{step:?}");
     }
 }
 

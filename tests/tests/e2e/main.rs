@@ -5,10 +5,12 @@
 
 mod asyncapi;
 mod cases;
+mod concurrent;
 mod convergence;
 mod deletion;
 mod dump;
 mod events_page;
+mod ground;
 mod http;
 mod install;
 mod kill;

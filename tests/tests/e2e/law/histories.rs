@@ -7,7 +7,8 @@ use deed_tests::snapshot::Snapshot;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Ground, steps, text};
+use super::{PAGE_SIZE, apply, steps, subjects, text};
+use crate::ground::Ground;
 
 const ORDERS: usize = 200;
 
@@ -16,20 +17,21 @@ fn every_history_leaves_the_same_tables_in_200_orders() {
     let began = Instant::now();
     let mut rng = StdRng::seed_from_u64(load::seed());
     let mut ground = Ground::new("law_histories");
+    let mut owner = ground.owner(0);
     let histories = deed_model::histories::all();
     let mut failures = Vec::new();
     for (name, events) in &histories {
         // In the order in which it is written, for the others to be held against.
         ground.clear();
-        ground.apply(std::slice::from_ref(events), &mut rng);
+        apply(&mut owner, std::slice::from_ref(events), &mut rng);
         let first = Snapshot::take(ground.client());
-        if let Err(difference) = ground.judge(events) {
+        if let Err(difference) = ground.judge(events, &subjects(), PAGE_SIZE) {
             failures.push(format!("{name}, as written:\n{difference}"));
         }
         for _ in 1..ORDERS {
             let steps = steps(events, &mut rng);
             ground.clear();
-            ground.apply(&steps, &mut rng);
+            apply(&mut owner, &steps, &mut rng);
             if let Err(difference) = Snapshot::take(ground.client()).compare(&first) {
                 failures.push(format!("{name}:\n{}{difference}", text(&steps)));
                 break;

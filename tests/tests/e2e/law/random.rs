@@ -11,7 +11,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Ground, steps, text};
+use super::{PAGE_SIZE, apply, steps, subjects, text};
+use crate::ground::Ground;
 
 const HISTORIES: u32 = 2_000;
 const EVENTS: std::ops::RangeInclusive<usize> = 1..=24;
@@ -31,7 +32,9 @@ fn random_histories_give_the_answers_of_the_model() {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let ground = RefCell::new(Ground::new("law_random"));
+    let ground = Ground::new("law_random");
+    let owner = ground.owner(0);
+    let ground = RefCell::new((ground, owner));
     let applied = RefCell::new(0);
     let outcome = runner.run(&(history_of(EVENTS), any::<u64>()), |(events, order)| {
         let mut rng = StdRng::seed_from_u64(order);
@@ -41,12 +44,12 @@ fn random_histories_give_the_answers_of_the_model() {
             .cloned()
             .collect();
         let steps = steps(&[events.clone(), doubled].concat(), &mut rng);
-        let mut ground = ground.borrow_mut();
+        let (ground, owner) = &mut *ground.borrow_mut();
         ground.clear();
-        ground.apply(&steps, &mut rng);
+        apply(owner, &steps, &mut rng);
         *applied.borrow_mut() += steps.iter().map(Vec::len).sum::<usize>();
         ground
-            .judge(&events)
+            .judge(&events, &subjects(), PAGE_SIZE)
             .map_err(|difference| TestCaseError::fail(format!("{}{difference}", text(&steps))))
     });
     println!(

@@ -1,0 +1,139 @@
+//! Four sessions at once, each with a part of one history.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Instant;
+
+use deed_model::random::{DOCUMENTS, PRINCIPALS, history_of};
+use deed_tests::answers::Subjects;
+use deed_tests::event::{Clock, Event, id};
+use deed_tests::load;
+use deed_tests::owner::Owner;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+
+use crate::ground::Ground;
+
+const SESSIONS: usize = 4;
+const ROUNDS: u64 = 200;
+const EVENTS: usize = 60;
+const MOST_IN_A_BATCH: usize = 4;
+
+/// Four owners of one ground, and a round of events after the other through them.
+struct Race {
+    ground: Ground,
+    owners: Vec<Owner>,
+}
+
+impl Race {
+    fn new(name: &str) -> Self {
+        let ground = Ground::new(name);
+        let owners = (0..SESSIONS).map(|n| ground.owner(n as i32)).collect();
+        Self { ground, owners }
+    }
+
+    /// Every event once, a few of them by two sessions, all sessions at the same time in batches of
+    /// a few. Any error fails, a deadlock too.
+    fn run(&mut self, events: &[Event], rng: &mut StdRng) {
+        self.ground.clear();
+        let mut parts = vec![Vec::new(); SESSIONS];
+        for event in events {
+            for _ in 0..1 + usize::from(rng.random_bool(0.1)) {
+                parts[rng.random_range(0..SESSIONS)].push(event.structured());
+            }
+        }
+        let start = Barrier::new(SESSIONS);
+        thread::scope(|scope| {
+            for (owner, mut part) in self.owners.iter_mut().zip(parts) {
+                let mut rng = StdRng::seed_from_u64(rng.random());
+                let start = &start;
+                scope.spawn(move || {
+                    part.shuffle(&mut rng);
+                    start.wait();
+                    let mut rest = part.as_slice();
+                    while !rest.is_empty() {
+                        let size = rng.random_range(1..=MOST_IN_A_BATCH).min(rest.len());
+                        let (batch, later) = rest.split_at(size);
+                        owner.apply(batch).expect("applied");
+                        rest = later;
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn four_sessions_race_over_one_history() {
+    let began = Instant::now();
+    let seed = load::seed();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let drawn = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), drawn);
+    let mut race = Race::new("concurrent_history");
+    let subjects = Subjects {
+        principals: PRINCIPALS.to_vec(),
+        documents: DOCUMENTS.to_vec(),
+    };
+    let mut failures = Vec::new();
+    for round in 0..ROUNDS {
+        let drawn = history_of(EVENTS..=EVENTS).new_tree(&mut runner);
+        let mut events = drawn.expect("a history").current();
+        // One purge ends its document, so most rounds go without.
+        if rng.random_bool(0.8) {
+            events.retain(|event| event.kind != "document.purged");
+        }
+        race.run(&events, &mut rng);
+        if let Err(difference) = race.ground.judge(&events, &subjects, 50) {
+            failures.push(format!("round {round}:\n{events:#?}\n{difference}"));
+        }
+    }
+    println!(
+        "{ROUNDS} rounds of {EVENTS} events by {SESSIONS} sessions at once: {} wrong; {:.0?}",
+        failures.len(),
+        began.elapsed()
+    );
+    assert!(failures.is_empty(), "first: {}", failures[0]);
+}
+
+#[test]
+fn a_document_grows_wide_under_four_sessions() {
+    let mut rng = StdRng::seed_from_u64(load::seed());
+    let mut race = Race::new("concurrent_wide");
+    let [anne, plan, note] = ["anne", "plan", "note"].map(id);
+    let readers: Vec<_> = (0..110).map(|n| id(&format!("reader {n}"))).collect();
+    for round in 0..12 {
+        let mut clock = Clock::default();
+        let mut events = Vec::new();
+        for document in [plan, note] {
+            events.push(clock.created(document, anne, "One"));
+            // With the creator's: below, just at and above the limit.
+            for (n, reader) in readers[..97 + round].iter().enumerate() {
+                let event = match n % 5 {
+                    0 => clock.revoked(document, *reader, anne),
+                    _ => clock.granted(document, *reader, "viewer", anne),
+                };
+                events.push(event);
+                if n % 10 == 0 {
+                    events.push(clock.updated(document, anne, json!({ "title": n.to_string() })));
+                }
+            }
+            if round % 3 == 0 {
+                events.push(clock.deleted(document, anne));
+            }
+        }
+        race.run(&events, &mut rng);
+        let subjects = Subjects {
+            principals: vec![anne, readers[0], readers[1], readers[96]],
+            documents: vec![plan, note],
+        };
+        let judged = race.ground.judge(&events, &subjects, 50);
+        judged.unwrap_or_else(|difference| panic!("{} readers: {difference}", 97 + round));
+    }
+}

@@ -1,0 +1,66 @@
+//! A database that one history after the other has for itself, and what must hold of it.
+
+use deed_tests::answers::{self, Subjects};
+use deed_tests::derived;
+use deed_tests::event::Event;
+use deed_tests::owner::Owner;
+use deed_tests::reference;
+use deed_tests::stage::shared_postgres;
+use postgres::Client;
+
+/// One database.
+pub struct Ground {
+    name: String,
+    client: Client,
+}
+
+impl Ground {
+    /// Creates it.
+    pub fn new(name: &str) -> Self {
+        let postgres = shared_postgres();
+        postgres.create_database(name).expect("database");
+        Self {
+            name: name.to_owned(),
+            client: postgres.admin(name).expect("connection"),
+        }
+    }
+
+    /// A superuser's connection.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The owner of that partition, on a connection of its own.
+    pub fn owner(&self, partition: i32) -> Owner {
+        let client = shared_postgres().admin(&self.name).expect("connection");
+        Owner::claim(client, partition).expect("claimed")
+    }
+
+    /// Removes what the events left.
+    pub fn clear(&mut self) {
+        self.client
+            .batch_execute(
+                "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
+                 DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure",
+            )
+            .expect("cleared");
+    }
+
+    /// Whether derived rows follow from the registers, and the answers, by pages of that size, are
+    /// what the events mean.
+    pub fn judge(
+        &mut self,
+        events: &[Event],
+        subjects: &Subjects,
+        page_size: i32,
+    ) -> Result<(), String> {
+        let differences = derived::differences(&mut self.client);
+        if !differences.is_empty() {
+            return Err(differences.join("\n"));
+        }
+        let now = answers::now(&mut self.client);
+        let expected = answers::expected(&reference::model(events), subjects, &now);
+        let found = answers::ask(&mut self.client, subjects, page_size);
+        answers::compare(&found, &expected)
+    }
+}
