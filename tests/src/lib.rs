@@ -10,12 +10,14 @@
 //! - [`derived`]: the derived tables, computed anew
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
 //! - [`cases`]: sharing cases, what happened and what must follow
+//! - [`catalog`]: what the extension is made of
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs
 
 pub mod answers;
 pub mod audit;
 pub mod cases;
+pub mod catalog;
 pub mod consumer;
 pub mod demo;
 pub mod derived;

@@ -19,10 +19,20 @@ impl Ground {
     pub fn new(name: &str) -> Self {
         let postgres = shared_postgres();
         postgres.create_database(name).expect("database");
+        Self::over(name)
+    }
+
+    /// A database that is there.
+    pub fn over(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            client: postgres.admin(name).expect("connection"),
+            client: shared_postgres().admin(name).expect("connection"),
         }
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A superuser's connection.
@@ -41,7 +51,8 @@ impl Ground {
         self.client
             .batch_execute(
                 "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
-                 DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure",
+                 DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure;
+                 DELETE FROM deed.quarantine",
             )
             .expect("cleared");
     }

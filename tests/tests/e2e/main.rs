@@ -19,5 +19,7 @@ mod line;
 mod model;
 mod poison;
 mod recreated;
+mod redrive;
 mod restart;
 mod takeover;
+mod upgrade;
