@@ -171,6 +171,7 @@ pub fn expected(model: &Model, subjects: &Subjects, now: &str) -> BTreeSet<Strin
         all.insert(format!("permissions on {d}: {list}"));
     }
     let orphaned = model.orphaned(now).into_iter();
+    let orphaned = orphaned.filter(|d| documents.contains(d));
     all.extend(orphaned.map(|d| format!("orphaned: {d}")));
     all
 }

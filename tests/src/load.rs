@@ -81,27 +81,43 @@ fn event(rng: &mut StdRng, clock: &mut Clock, documents: usize) -> Event {
     let document = document(rng.random_range(0..documents));
     let mut pick = || person(rng.random_range(0..people(documents)));
     let (one, other) = (pick(), pick());
-    match rng.random_range(0..100) {
-        0..20 => clock.created(document, one, &format!("Plan {}", rng.random::<u16>())),
-        20..40 => {
-            let number: u16 = rng.random();
-            let data = match rng.random_range(0..5) {
-                0 => json!({ "updated_by": one }),
-                1 => json!({ "updated_by": one, "title": null }),
-                2 => json!({ "updated_by": one, "metadata": { "pages": number } }),
-                3 => json!({ "updated_by": one, "content": [number, 0.5] }),
-                _ => json!({ "updated_by": one, "title": format!("Draft {number}") }),
+    let number: u16 = rng.random();
+    match rng.random_range(0..200) {
+        0..36 => clock.created(document, one, &format!("Plan {number}")),
+        36..76 => {
+            let parts = match number % 5 {
+                0 => json!({}),
+                1 => json!({ "title": null }),
+                2 => json!({ "metadata": { "pages": number } }),
+                3 => json!({ "content": [number, 0.5] }),
+                _ => json!({ "title": format!("Draft {number}") }),
             };
-            clock.event("document.updated", document, data)
+            clock.updated(document, one, parts)
         }
-        40 => clock.deleted(document, one),
-        41..50 => clock.registered(one, "user", &format!("Person {}", rng.random::<u16>())),
-        50..80 => {
+        76..79 => clock.deleted(document, one),
+        79..82 => clock.restored(document, one),
+        82 => clock.purged(document, one),
+        83..95 => {
+            let kind = ["user", "anonymous", "group"][rng.random_range(0..3)];
+            clock.registered(one, kind, &format!("Person {number}"))
+        }
+        95..98 => clock.principal_updated(
+            one,
+            json!({ "name": null, "description": number.to_string() }),
+        ),
+        98 => clock.removed(one),
+        99..102 => clock.principal_restored(one),
+        102..104 => clock.promoted(one, other),
+        104..110 => clock.member_added(one, other),
+        110..114 => clock.member_removed(one, other),
+        114..170 => {
             let level = LEVELS[rng.random_range(0..LEVELS.len())];
             let mut event = clock.granted(document, one, level, other);
-            match rng.random_range(0..10) {
-                0 => event.data["expires_at"] = json!(PAST),
-                1 => event.data["expires_at"] = json!("9999-01-01T00:00:00Z"),
+            match rng.random_range(0..100) {
+                0..10 => event.data["expires_at"] = json!(PAST),
+                10..20 => event.data["expires_at"] = json!("9999-01-01T00:00:00Z"),
+                20 => event.data["recipient"] = json!("everyone"),
+                21 => event.data["recipient"] = json!("users"),
                 _ => {}
             }
             event
