@@ -66,12 +66,16 @@ impl Ground {
         page_size: i32,
     ) -> Result<(), String> {
         let differences = derived::differences(&mut self.client);
-        if !differences.is_empty() {
-            return Err(differences.join("\n"));
-        }
-        let now = answers::now(&mut self.client);
-        let expected = answers::expected(&reference::model(events), subjects, &now);
-        let found = answers::ask(&mut self.client, subjects, page_size);
-        answers::compare(&found, &expected)
+        let judged = match differences.as_slice() {
+            [] => {
+                let now = answers::now(&mut self.client);
+                let expected = answers::expected(&reference::model(events), subjects, &now);
+                let found = answers::ask(&mut self.client, subjects, page_size);
+                answers::compare(&found, &expected)
+            }
+            differences => Err(differences.join("\n")),
+        };
+        // As events print the ids that are small.
+        judged.map_err(|text| text.replace("00000000-0000-0000-0000-0000000000", ""))
     }
 }

@@ -4,8 +4,9 @@
 use std::thread;
 use std::time::Instant;
 
+use deed_model::event::small;
 use deed_tests::answers::Subjects;
-use deed_tests::event::{Clock, Event, id};
+use deed_tests::event::{Clock, Event};
 use deed_tests::owner::Owner;
 use deed_tests::process::wait_until;
 use deed_tests::stage::DEADLINE;
@@ -15,7 +16,17 @@ use uuid::Uuid;
 use crate::ground::Ground;
 
 /// Permissions up to which a document keeps its sort key beside each.
-const NOT_WIDE: usize = 100;
+const NOT_WIDE: u8 = 100;
+
+const PLAN: Uuid = small(0xd1);
+const ANNE: Uuid = small(0xa1);
+const BOB: Uuid = small(0xa2);
+const CARA: Uuid = small(0xa3);
+const LINK: Uuid = small(0xa4);
+const TOP: Uuid = small(0xb1);
+const MIDDLE: Uuid = small(0xb2);
+const LOW: Uuid = small(0xb3);
+const APART: Uuid = small(0xb4);
 
 /// What has happened before, and the events of which every two are tried.
 struct Theme {
@@ -27,17 +38,16 @@ struct Theme {
 
 fn a_document() -> Theme {
     let clock = &mut Clock::default();
-    let [plan, anne, bob, cara] = ["plan", "anne", "bob", "cara"].map(id);
     Theme {
         name: "a document",
         before: vec![
-            clock.created(plan, anne, "Plan"),
-            clock.granted(plan, bob, "viewer", anne),
+            clock.created(PLAN, ANNE, "Plan"),
+            clock.granted(PLAN, BOB, "viewer", ANNE),
         ],
-        events: events_of(clock, plan, anne, bob, cara),
+        events: events_of(clock),
         subjects: Subjects {
-            principals: vec![anne, bob, cara],
-            documents: vec![plan],
+            principals: vec![ANNE, BOB, CARA],
+            documents: vec![PLAN],
         },
     }
 }
@@ -53,10 +63,7 @@ fn a_document_unknown_before() -> Theme {
 fn a_document_in_the_trash() -> Theme {
     let clock = &mut Clock::default();
     let mut theme = a_document();
-    theme.before = vec![
-        clock.created(id("plan"), id("anne"), "Plan"),
-        clock.deleted(id("plan"), id("anne")),
-    ];
+    theme.before = vec![clock.created(PLAN, ANNE, "Plan"), clock.deleted(PLAN, ANNE)];
     theme.name = "a document in the trash";
     theme
 }
@@ -64,69 +71,66 @@ fn a_document_in_the_trash() -> Theme {
 /// One permission more makes it wide.
 fn a_document_almost_wide() -> Theme {
     let clock = &mut Clock::default();
-    let [plan, anne, bob, cara] = ["plan", "anne", "bob", "cara"].map(id);
-    let mut before = vec![clock.created(plan, anne, "Plan")];
-    for n in 1..NOT_WIDE {
-        before.push(clock.granted(plan, id(&format!("reader {n}")), "viewer", anne));
+    let mut before = vec![clock.created(PLAN, ANNE, "Plan")];
+    for n in 3..NOT_WIDE + 2 {
+        before.push(clock.granted(PLAN, small(n), "viewer", ANNE));
     }
     Theme {
         name: "a document almost wide",
         before,
-        events: events_of(clock, plan, anne, bob, cara),
+        events: events_of(clock),
         subjects: Subjects {
-            principals: vec![anne, bob, cara, id("reader 1")],
-            documents: vec![plan],
+            principals: vec![ANNE, BOB, CARA, small(3)],
+            documents: vec![PLAN],
         },
     }
 }
 
-fn events_of(clock: &mut Clock, plan: Uuid, anne: Uuid, bob: Uuid, cara: Uuid) -> Vec<Event> {
+fn events_of(clock: &mut Clock) -> Vec<Event> {
     vec![
-        clock.granted(plan, bob, "editor", anne),
-        clock.granted(plan, cara, "viewer", anne),
-        clock.created(plan, cara, "Another"),
-        clock.updated(plan, bob, json!({ "title": "Changed" })),
-        clock.revoked(plan, bob, anne),
-        clock.deleted(plan, anne),
-        clock.restored(plan, anne),
-        clock.updated(plan, anne, json!({ "content": 1 })),
-        clock.purged(plan, anne),
+        clock.granted(PLAN, BOB, "editor", ANNE),
+        clock.granted(PLAN, CARA, "viewer", ANNE),
+        clock.created(PLAN, CARA, "Another"),
+        clock.updated(PLAN, BOB, json!({ "title": "Changed" })),
+        clock.revoked(PLAN, BOB, ANNE),
+        clock.deleted(PLAN, ANNE),
+        clock.restored(PLAN, ANNE),
+        clock.updated(PLAN, ANNE, json!({ "content": 1 })),
+        clock.purged(PLAN, ANNE),
     ]
 }
 
 /// A chain of groups, a link, and a group apart.
 fn groups() -> Theme {
     let clock = &mut Clock::default();
-    let [top, middle, low, apart] = ["top", "middle", "low", "apart"].map(id);
-    let [plan, anne, bob, link] = ["plan", "anne", "bob", "link"].map(id);
     Theme {
         name: "groups",
         before: vec![
-            clock.created(plan, anne, "Plan"),
-            clock.granted(plan, top, "viewer", anne),
-            clock.member_added(top, middle),
-            clock.member_added(middle, low),
-            clock.member_added(low, bob),
+            clock.created(PLAN, ANNE, "Plan"),
+            clock.granted(PLAN, TOP, "viewer", ANNE),
+            clock.member_added(TOP, MIDDLE),
+            clock.member_added(MIDDLE, LOW),
+            clock.member_added(LOW, BOB),
         ],
         events: vec![
-            clock.removed(middle),
-            clock.member_added(apart, top),
-            clock.member_added(low, apart),
-            clock.member_removed(top, middle),
-            clock.member_added(link, anne),
-            clock.promoted(link, low),
-            clock.promoted(link, bob),
-            clock.removed(link),
-            clock.principal_restored(middle),
-            clock.member_removed(low, bob),
-            clock.member_added(bob, link),
-            clock.member_added(top, middle),
-            clock.member_added(anne, top),
-            clock.registered(middle, "group", "Middle"),
+            clock.removed(MIDDLE),
+            clock.member_added(APART, TOP),
+            clock.member_added(LOW, APART),
+            clock.member_removed(TOP, MIDDLE),
+            clock.member_added(LINK, ANNE),
+            clock.promoted(LINK, LOW),
+            clock.promoted(LINK, BOB),
+            clock.removed(LINK),
+            clock.principal_restored(MIDDLE),
+            clock.member_removed(LOW, BOB),
+            clock.member_added(BOB, LINK),
+            clock.member_added(TOP, MIDDLE),
+            clock.member_added(ANNE, TOP),
+            clock.registered(MIDDLE, "group", "Middle"),
         ],
         subjects: Subjects {
-            principals: vec![top, middle, low, apart, anne, bob, link],
-            documents: vec![plan],
+            principals: vec![TOP, MIDDLE, LOW, APART, ANNE, BOB, LINK],
+            documents: vec![PLAN],
         },
     }
 }
