@@ -7,6 +7,14 @@ use deed_tests::owner::Owner;
 use deed_tests::reference;
 use deed_tests::stage::shared_postgres;
 use postgres::Client;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Draws histories from a seed.
+pub fn runner(seed: u64, config: Config) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
 
 /// One database.
 pub struct Ground {

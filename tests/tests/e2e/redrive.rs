@@ -8,12 +8,12 @@ use deed_tests::snapshot::Snapshot;
 use deed_tests::stage::{DEADLINE, shared_postgres};
 use postgres::Client;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::Config;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, runner};
 
 /// A time so far ahead of the database's clock.
 fn ahead(client: &mut Client, interval: &str) -> String {
@@ -75,10 +75,7 @@ fn record(event: &Event, rng: &mut StdRng) -> Record {
 fn a_redriven_event_gives_what_it_would_have_given_in_place() {
     let seed = load::seed();
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let drawn = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), drawn);
+    let mut runner = runner(seed, Config::default());
     let mut strict = Ground::new("redrive_strict");
     let mut patient = Ground::new("redrive_patient");
     set_skew(&mut patient, "1h");

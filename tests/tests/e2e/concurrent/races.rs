@@ -10,13 +10,13 @@ use deed_tests::event::{Clock, Event, id};
 use deed_tests::load;
 use deed_tests::owner::Owner;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::Config;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, runner};
 
 const SESSIONS: usize = 4;
 const ROUNDS: u64 = 200;
@@ -72,10 +72,7 @@ fn four_sessions_race_over_one_history() {
     let began = Instant::now();
     let seed = load::seed();
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let drawn = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), drawn);
+    let mut runner = runner(seed, Config::default());
     let mut race = Race::new("concurrent_history");
     let subjects = Subjects {
         principals: PRINCIPALS.to_vec(),

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use deed_model::random::history_of;
+use deed_model::telling::telling;
 use deed_tests::event::Event;
 use deed_tests::load;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestCaseError};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use super::{PAGE_SIZE, apply, steps, subjects, text};
-use crate::ground::Ground;
+use super::{PAGE_SIZE, apply, subjects};
+use crate::ground::{Ground, runner};
 
 const HISTORIES: u32 = 2_000;
 const EVENTS: std::ops::RangeInclusive<usize> = 1..=24;
@@ -22,35 +22,30 @@ const TRIES_TO_SHRINK: u32 = 1_000;
 #[test]
 fn random_histories_give_the_answers_of_the_model() {
     let began = Instant::now();
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&load::seed().to_le_bytes());
     let config = Config {
         cases: HISTORIES,
         max_shrink_iters: TRIES_TO_SHRINK,
         failure_persistence: None,
         ..Config::default()
     };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = runner(load::seed(), config);
     let ground = Ground::new("law_random");
     let owner = ground.owner(0);
     let ground = RefCell::new((ground, owner));
     let applied = RefCell::new(0);
-    let outcome = runner.run(&(history_of(EVENTS), any::<u64>()), |(events, order)| {
-        let mut rng = StdRng::seed_from_u64(order);
-        let doubled: Vec<Event> = events
-            .iter()
-            .filter(|_| rng.random_bool(0.3))
-            .cloned()
-            .collect();
-        let steps = steps(&[events.clone(), doubled].concat(), &mut rng);
+    // How each batch comes shrinks apart from the telling.
+    let outcome = runner.run(&(telling(EVENTS), any::<u64>()), |(telling, modes)| {
+        let told =
+            |places: &Vec<usize>| places.iter().map(|n| telling.events[*n].clone()).collect();
+        let steps: Vec<Vec<Event>> = telling.batches.iter().map(told).collect();
+        let mut rng = StdRng::seed_from_u64(modes);
         let (ground, owner) = &mut *ground.borrow_mut();
         ground.clear();
         apply(owner, &steps, &mut rng);
         *applied.borrow_mut() += steps.iter().map(Vec::len).sum::<usize>();
         ground
-            .judge(&events, &subjects(), PAGE_SIZE)
-            .map_err(|difference| TestCaseError::fail(format!("{}{difference}", text(&steps))))
+            .judge(&telling.events, &subjects(), PAGE_SIZE)
+            .map_err(TestCaseError::fail)
     });
     println!(
         "{HISTORIES} random histories, {} events with the doubled ones; {:.0?}",
