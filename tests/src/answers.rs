@@ -201,7 +201,7 @@ pub fn compare(found: &BTreeSet<String>, expected: &BTreeSet<String>) -> Result<
         return Ok(());
     }
     let only = |what: &str, these: &BTreeSet<String>, those: &BTreeSet<String>| {
-        let lines = these.difference(those).take(10);
+        let lines = these.difference(those).take(5);
         lines
             .map(|line| format!("{what} {line}\n"))
             .collect::<String>()
