@@ -119,7 +119,8 @@ fn events_of_0_1_0(clock: &mut Clock) -> Vec<Event> {
         clock.granted(trash, EVERYONE, "viewer", anne),
         clock.deleted(trash, bob),
     ];
-    for (document, others) in [("almost", 99), ("wide", 100), ("wide trash", 120)] {
+    // With the creator's and those named below `almost` has 100, the most that is not wide.
+    for (document, others) in [("almost", 98), ("wide", 100), ("wide trash", 120)] {
         let document = id(document);
         events.push(clock.created(document, anne, "Many"));
         events.push(clock.granted_until(document, bob, "owner", anne, "9999-01-01T00:00:00Z"));
@@ -192,9 +193,8 @@ fn a_filled_database_goes_on_after_the_update() {
             .to_vec(),
     };
     let mut ground = Ground::over(name);
-    ground
-        .judge(&events, &subjects, 7)
-        .expect("the rows of 0.1.0");
+    let judged = ground.judge(&events, &subjects, 7);
+    judged.unwrap_or_else(|difference| panic!("the rows of 0.1.0: {difference}"));
     let updated = Snapshot::take(&mut admin);
 
     // The consumer that was there goes on, by the calls of 0.1.0, and finds all as it left it.
@@ -220,9 +220,8 @@ fn a_filled_database_goes_on_after_the_update() {
         .apply(&later.each_ref().map(Event::structured))
         .expect("applied");
     events.extend(later);
-    ground
-        .judge(&events, &subjects, 7)
-        .expect("what came later");
+    let judged = ground.judge(&events, &subjects, 7);
+    judged.unwrap_or_else(|difference| panic!("what came later: {difference}"));
 
     // What was granted before is no part of the extension, so a dump brings it along.
     postgres.apply_scripts(name).expect("set up");
