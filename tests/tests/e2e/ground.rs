@@ -16,6 +16,15 @@ pub fn runner(seed: u64, config: Config) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
+/// A time so far ahead of the database's clock, RFC 3339.
+pub fn ahead(client: &mut Client, interval: &str) -> String {
+    let query = format!(
+        "SELECT to_char((clock_timestamp() + interval '{interval}') AT TIME ZONE 'UTC',
+           'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+    );
+    client.query_one(&query, &[]).expect("a time").get(0)
+}
+
 /// One database.
 pub struct Ground {
     name: String,
@@ -38,11 +47,6 @@ impl Ground {
         }
     }
 
-    /// The database's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// A superuser's connection.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
@@ -50,8 +54,22 @@ impl Ground {
 
     /// The owner of that partition, on a connection of its own.
     pub fn owner(&self, partition: i32) -> Owner {
-        let client = shared_postgres().admin(&self.name).expect("connection");
-        Owner::claim(client, partition).expect("claimed")
+        Owner::claim(self.session(), partition).expect("claimed")
+    }
+
+    /// A superuser's connection of its own.
+    pub fn session(&self) -> Client {
+        shared_postgres().admin(&self.name).expect("connection")
+    }
+
+    /// For the sessions to come.
+    pub fn set_max_clock_skew(&mut self, skew: &str) {
+        let name = &self.name;
+        self.client
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} SET deed.max_clock_skew = '{skew}'"
+            ))
+            .expect("set");
     }
 
     /// Removes what the events left.

@@ -5,7 +5,7 @@ use deed_tests::event::{Clock, Event, Record, id, structured};
 use deed_tests::load;
 use deed_tests::process::wait_until;
 use deed_tests::snapshot::Snapshot;
-use deed_tests::stage::{DEADLINE, shared_postgres};
+use deed_tests::stage::DEADLINE;
 use postgres::Client;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::Config;
@@ -13,32 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::ground::{Ground, runner};
-
-/// A time so far ahead of the database's clock.
-fn ahead(client: &mut Client, interval: &str) -> String {
-    let query = format!(
-        "SELECT to_char((clock_timestamp() + interval '{interval}') AT TIME ZONE 'UTC',
-           'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    );
-    client.query_one(&query, &[]).expect("a time").get(0)
-}
-
-/// For the sessions to come.
-fn set_skew(ground: &mut Ground, skew: &str) {
-    let database = ground.name().to_owned();
-    ground
-        .client()
-        .batch_execute(&format!(
-            "ALTER DATABASE {database} SET deed.max_clock_skew = '{skew}'"
-        ))
-        .expect("set");
-}
-
-/// A session that began after the setting was changed.
-fn new_session(ground: &Ground) -> Client {
-    shared_postgres().admin(ground.name()).expect("connection")
-}
+use crate::ground::{Ground, ahead, runner};
 
 /// The ids, what became of each, and why it stays.
 fn redrive(client: &mut Client, ids: &[i64]) -> Vec<(i64, String, Option<String>)> {
@@ -78,7 +53,7 @@ fn a_redriven_event_gives_what_it_would_have_given_in_place() {
     let mut runner = runner(seed, Config::default());
     let mut strict = Ground::new("redrive_strict");
     let mut patient = Ground::new("redrive_patient");
-    set_skew(&mut patient, "1h");
+    patient.set_max_clock_skew("1h");
     let (mut by_strict, mut by_patient) = (strict.owner(0), patient.owner(0));
     for _ in 0..20 {
         strict.clear();
@@ -106,8 +81,8 @@ fn a_redriven_event_gives_what_it_would_have_given_in_place() {
                 .all(|(_, reason)| reason.contains("deed.max_clock_skew"))
         );
 
-        set_skew(&mut strict, "1h");
-        let mut session = new_session(&strict);
+        strict.set_max_clock_skew("1h");
+        let mut session = strict.session();
         let mut ids: Vec<i64> = held_back.into_iter().map(|(id, _)| id).collect();
         ids.shuffle(&mut rng);
         for part in ids.chunks(4) {
@@ -124,7 +99,7 @@ fn a_redriven_event_gives_what_it_would_have_given_in_place() {
             panic!("{difference}\n{events:#?}");
         }
         assert_eq!(redriven.count("quarantine"), 0);
-        set_skew(&mut strict, "5min");
+        strict.set_max_clock_skew("5min");
     }
 }
 
@@ -155,8 +130,8 @@ fn what_can_not_be_read_stays_with_its_reason() {
     );
     assert_eq!(quarantined(ground.client()), before);
 
-    set_skew(&mut ground, "1h");
-    let mut session = new_session(&ground);
+    ground.set_max_clock_skew("1h");
+    let mut session = ground.session();
     let nowhere = early + 1_000;
     assert_eq!(
         redrive(&mut session, &[nowhere, early, unknown, broken]),
@@ -171,13 +146,13 @@ fn what_can_not_be_read_stays_with_its_reason() {
 #[test]
 fn the_limit_is_met_to_the_microsecond() {
     let mut ground = Ground::new("redrive_limit");
-    set_skew(&mut ground, "2s");
+    ground.set_max_clock_skew("2s");
     let mut owner = ground.owner(0);
     let mut event = Clock::default().created(id("plan"), id("anne"), "Plan");
     event.time = ahead(ground.client(), "5 seconds");
     assert_eq!(owner.apply(&[event.binary()]).expect("applied"), 1);
     let kept = quarantined(ground.client())[0].0;
-    let mut session = new_session(&ground);
+    let mut session = ground.session();
     wait_until("the limit has come up to the event", DEADLINE, || {
         let before = ahead(&mut session, "2 seconds");
         let (_, outcome, _) = redrive(&mut session, &[kept]).remove(0);

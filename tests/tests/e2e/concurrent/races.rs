@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use crate::ground::{Ground, runner};
+use crate::ground::{Ground, ahead, runner};
 
 const SESSIONS: usize = 4;
 const ROUNDS: u64 = 200;
@@ -135,5 +135,72 @@ fn a_document_grows_wide_under_four_sessions() {
         };
         let judged = race.ground.judge(&events, &subjects, 50);
         judged.unwrap_or_else(|difference| panic!("{} readers: {difference}", 97 + round));
+    }
+}
+
+/// Records leave quarantine by two sessions at once, while two others read the same records again and
+/// what belongs to them.
+#[test]
+fn redrives_race_with_batches() {
+    let seed = load::seed();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut runner = runner(seed, Config::default());
+    let mut ground = Ground::new("concurrent_redrives");
+    let mut strict = ground.owner(0);
+    ground.set_max_clock_skew("1h");
+    let mut owners = [ground.owner(1), ground.owner(2)];
+    let mut redrivers = [ground.session(), ground.session()];
+    let subjects = Subjects {
+        principals: PRINCIPALS.to_vec(),
+        documents: DOCUMENTS.to_vec(),
+    };
+    for _ in 0..50 {
+        ground.clear();
+        let drawn = history_of(EVENTS..=EVENTS).new_tree(&mut runner);
+        let mut events = drawn.expect("a history").current();
+        events.retain(|event| event.kind != "document.purged");
+        let far = ahead(ground.client(), "10 minutes");
+        for event in events.iter_mut().filter(|_| rng.random_bool(0.5)) {
+            event.time = far.clone();
+        }
+        let early: Vec<_> = events.iter().filter(|event| event.time == far).collect();
+        let records: Vec<_> = early.iter().map(|event| event.structured()).collect();
+        let refused = strict.apply(&records).expect("quarantined");
+        assert_eq!(refused, records.len() as i64);
+        let ids = ground.client().query("SELECT id FROM deed.quarantine", &[]);
+        let ids: Vec<i64> = ids
+            .expect("quarantine")
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        let start = Barrier::new(owners.len() + redrivers.len());
+        thread::scope(|scope| {
+            for client in &mut redrivers {
+                let (mut ids, start) = (ids.clone(), &start);
+                ids.shuffle(&mut rng);
+                scope.spawn(move || {
+                    start.wait();
+                    for part in ids.chunks(MOST_IN_A_BATCH) {
+                        let redriven = client.query("SELECT * FROM deed.redrive($1)", &[&part]);
+                        redriven.expect("redriven");
+                    }
+                });
+            }
+            for owner in &mut owners {
+                let mut records: Vec<_> = events.iter().map(Event::binary).collect();
+                let start = &start;
+                records.shuffle(&mut rng);
+                scope.spawn(move || {
+                    start.wait();
+                    for batch in records.chunks(MOST_IN_A_BATCH) {
+                        owner.apply(batch).expect("applied");
+                    }
+                });
+            }
+        });
+        let left = ground.client().query("SELECT FROM deed.quarantine", &[]);
+        assert!(left.expect("quarantine").is_empty());
+        let judged = ground.judge(&events, &subjects, 50);
+        judged.unwrap_or_else(|difference| panic!("{events:#?}\n{difference}"));
     }
 }
