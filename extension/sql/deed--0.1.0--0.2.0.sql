@@ -1,9 +1,10 @@
 -- From 0.1.0 to 0.2.0: every event of the contract, groups, links and the built-in recipients.
 --
--- A session that has run 0.1.0's library keeps it until it ends. Its calls must not write behind this
--- script, which derives deed.listing once. New calls fail, for functions whose meaning changed have new
--- C symbols. A call that waits for the locks taken here fails too: it names lifecycle_version, which
--- is renamed, in its first statement on deed.document.
+-- A session that has run 0.1.0's library keeps it until it ends, and must not write behind this script,
+-- which derives deed.listing once. New calls of it fail, for functions whose meaning changed have new C
+-- symbols. A call that waits for the locks taken here fails too if it is about a document: it
+-- names lifecycle_version, which is renamed, in its first statement on deed.document. What it writes of
+-- principals derives nothing.
 
 -- Nothing here may revoke from, or grant on, what 0.1.0 made: inside an extension's script that would
 -- make the roles' present grants part of the extension, and pg_dump would leave them out.
@@ -16,9 +17,7 @@ ALTER TABLE deed.principal
   ADD COLUMN removed_at timestamptz,
   ADD COLUMN removed_by uuid,
   ADD COLUMN promotion_version bytea,
-  ADD COLUMN promoted_to uuid,
-  DROP CONSTRAINT principal_pkey,
-  ADD PRIMARY KEY (id) INCLUDE (kind);
+  ADD COLUMN promoted_to uuid;
 
 COMMENT ON COLUMN deed.document.deletion_version IS 'Version of what deleted_at says.';
 
@@ -56,10 +55,10 @@ CREATE TABLE deed.listing (
   PRIMARY KEY (recipient_id, level, last_modified, document_id) INCLUDE (expires_at)
 );
 COMMENT ON TABLE deed.listing IS
-  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked on a document that is created and not deleted. Written under the document''s row lock alone.';
+  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked, on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';
 
 COMMENT ON COLUMN deed.listing.last_modified IS
-  'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows stay while it is deleted.';
+  'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows are there while it is not created or deleted.';
 
 CREATE TABLE deed.closure (
   member_id uuid NOT NULL,
@@ -73,9 +72,10 @@ CREATE TABLE deed.closure_lock (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
 COMMENT ON TABLE deed.closure_lock IS
-  'One row, whose lock comes after all others and orders those who write deed.closure.';
+  'At most one row, whose lock comes after all others and orders those who write deed.closure.';
 
-INSERT INTO deed.closure_lock DEFAULT VALUES;
+CREATE INDEX principal_kind ON deed.principal (id) INCLUDE (kind);
+COMMENT ON INDEX deed.principal_kind IS 'Checks: who is in users.';
 
 CREATE INDEX principal_removed ON deed.principal (id) WHERE removed_at IS NOT NULL;
 COMMENT ON INDEX deed.principal_removed IS 'Checks: principals through which nothing passes.';
@@ -109,14 +109,15 @@ COMMENT ON FUNCTION deed.users() IS
 
 CREATE OR REPLACE FUNCTION deed.has_permission(principal uuid, document uuid, level deed.permission_level)
   RETURNS boolean
-  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
+  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 200
   AS 'MODULE_PATHNAME', 'deed_has_permission_0_2';
+
 COMMENT ON FUNCTION deed.has_permission(uuid, uuid, deed.permission_level) IS
   'Whether the principal holds at least this level on the document: by name, through groups and links that it took over, through everyone or users. An unknown document or a removed principal gives false.';
 
 CREATE OR REPLACE FUNCTION deed.effective_level(principal uuid, document uuid)
   RETURNS deed.permission_level
-  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
+  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 200
   AS 'MODULE_PATHNAME', 'deed_effective_level_0_2';
 
 CREATE OR REPLACE FUNCTION deed.list_documents(
@@ -140,6 +141,7 @@ CREATE OR REPLACE FUNCTION deed.list_permissions(
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_permissions_0_2';
+
 COMMENT ON FUNCTION deed.list_permissions(uuid, text, integer) IS
   'The permissions on the document that are neither revoked nor expired and whose recipient is not removed, by recipient. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
@@ -153,6 +155,7 @@ CREATE FUNCTION deed.list_principals(
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_principals_0_2';
+
 COMMENT ON FUNCTION deed.list_principals(uuid, deed.permission_level, text, integer) IS
   'Who holds at least this level on the document, by id, with the level it holds: principals that are no groups, reached by name, link or group; everyone and users as themselves. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
@@ -162,6 +165,7 @@ CREATE FUNCTION deed.list_members(
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_members_0_2';
+
 COMMENT ON FUNCTION deed.list_members(uuid, text, integer) IS
   'The direct members of the group that are not removed, by id; none of a removed group. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
@@ -173,6 +177,7 @@ CREATE FUNCTION deed.list_deleted(
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_list_deleted_0_2';
+
 COMMENT ON FUNCTION deed.list_deleted(uuid, text, integer) IS
   'The documents in the trash that the principal would own again if they were restored, last deleted first. page_size is 1 to 1000; after is the cursor of the last row seen.';
 
@@ -197,6 +202,7 @@ CREATE FUNCTION deed.redrive(ids bigint[])
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 100
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_redrive_0_2';
+
 COMMENT ON FUNCTION deed.redrive(bigint[]) IS
   'Applies quarantined records once more, as one batch. What can be read now leaves quarantine, for any order gives the same answer; what can''t be stays there with its reason. Ids that are not there give no row.';
 
@@ -222,7 +228,8 @@ CREATE VIEW deed.orphaned_documents AS
     SELECT
       coalesce(pg_catalog.bool_or(o.owner AND o.expired_at IS NULL AND o.removed_at IS NULL), false)
         AS owned,
-      pg_catalog.max(greatest(o.granted_at, o.expired_at, o.removed_at)) AS since
+      pg_catalog.max(greatest(o.granted_at,
+        CASE WHEN o.owner THEN greatest(o.expired_at, o.removed_at) END)) AS since
     FROM (
       SELECT p.granted_at, (p.level = 'owner') IS TRUE AS owner, r.removed_at,
         CASE WHEN p.expires_at <= pg_catalog.statement_timestamp() THEN p.expires_at END AS expired_at
@@ -233,7 +240,7 @@ COMMENT ON VIEW deed.orphaned_documents IS
   'Documents that nobody owns: created, not deleted, without an owner grant that lives and whose recipient is not removed. everyone and users are no owners, a group without members is one.';
 
 COMMENT ON COLUMN deed.orphaned_documents.since IS
-  'It has had no owner at least since then: the last change among its creation and permissions, their expiry and the removal of their recipients.';
+  'It has had no owner at least since then: the last change among its creation and permissions, and the expiry or removal of owners. (A permission that changed may have been an owner''s.)';
 
 REVOKE ALL ON FUNCTION
   deed.list_principals(uuid, deed.permission_level, text, integer),

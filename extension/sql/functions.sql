@@ -26,18 +26,18 @@ COMMENT ON FUNCTION deed.current_principal() IS
 
 -- Checks. They read indexes directly, under the calling statement's snapshot, and write
 -- nothing. Reading an index passes neither grants nor row security on the tables: EXECUTE is the
--- permission. Costs are in units of cpu_operator_cost, from the probe's measured time.
+-- permission. Costs are in units of cpu_operator_cost, for some seven probes.
 
 CREATE FUNCTION deed.has_permission(principal uuid, document uuid, level deed.permission_level)
   RETURNS boolean
-  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
+  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 200
   AS 'MODULE_PATHNAME', 'deed_has_permission_0_2';
 COMMENT ON FUNCTION deed.has_permission(uuid, uuid, deed.permission_level) IS
   'Whether the principal holds at least this level on the document: by name, through groups and links that it took over, through everyone or users. An unknown document or a removed principal gives false.';
 
 CREATE FUNCTION deed.effective_level(principal uuid, document uuid)
   RETURNS deed.permission_level
-  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60
+  LANGUAGE c STABLE STRICT PARALLEL SAFE COST 200
   AS 'MODULE_PATHNAME', 'deed_effective_level_0_2';
 COMMENT ON FUNCTION deed.effective_level(uuid, uuid) IS
   'The level that the principal holds on the document, or null.';

@@ -1,5 +1,5 @@
 -- Every index beside the primary keys, with the question that it answers. The checks read some of
--- them directly (src/pg/catalog.rs holds their expected shape), and principal_pkey and closure_pkey.
+-- them directly (src/pg/catalog.rs holds their expected shape), and closure_pkey.
 
 -- What does this principal hold on this document? Answered from the index alone.
 CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, document_id)
@@ -11,6 +11,10 @@ COMMENT ON INDEX deed.permission_by_recipient IS 'Checks, and the documents of a
 CREATE INDEX document_not_live ON deed.document (id)
   WHERE created_at IS NULL OR deleted_at IS NOT NULL;
 COMMENT ON INDEX deed.document_not_live IS 'Checks: documents not created yet, or deleted.';
+
+-- Is this principal a user? Not in the primary key, which others may refer to.
+CREATE INDEX principal_kind ON deed.principal (id) INCLUDE (kind);
+COMMENT ON INDEX deed.principal_kind IS 'Checks: who is in users.';
 
 -- Is this one of the few principals that are removed?
 CREATE INDEX principal_removed ON deed.principal (id) WHERE removed_at IS NOT NULL;

@@ -31,7 +31,7 @@ COMMENT ON COLUMN deed.document.purged IS
   'Nothing but the id is kept, and no event changes that any more.';
 
 CREATE TABLE deed.principal (
-  id                  uuid NOT NULL,
+  id                  uuid PRIMARY KEY,
   kind_version        bytea,
   kind                deed.permission_recipient,
   name_version        bytea,
@@ -44,8 +44,7 @@ CREATE TABLE deed.principal (
   removed_at          timestamptz,
   removed_by          uuid,
   promotion_version   bytea,
-  promoted_to         uuid,
-  PRIMARY KEY (id) INCLUDE (kind)
+  promoted_to         uuid
 );
 COMMENT ON TABLE deed.principal IS
   'One row a principal that an event was about, at either end of a membership or promotion. Its row lock orders everything that concerns the principal but its permissions. A recipient needs no row here to hold one.';
@@ -96,9 +95,9 @@ CREATE TABLE deed.listing (
   PRIMARY KEY (recipient_id, level, last_modified, document_id) INCLUDE (expires_at)
 );
 COMMENT ON TABLE deed.listing IS
-  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked on a document that is created and not deleted. Written under the document''s row lock alone.';
+  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked, on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';
 COMMENT ON COLUMN deed.listing.last_modified IS
-  'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows stay while it is deleted.';
+  'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows are there while it is not created or deleted.';
 
 CREATE TABLE deed.closure (
   member_id uuid NOT NULL,
@@ -112,8 +111,7 @@ CREATE TABLE deed.closure_lock (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
 COMMENT ON TABLE deed.closure_lock IS
-  'One row, whose lock comes after all others and orders those who write deed.closure.';
-INSERT INTO deed.closure_lock DEFAULT VALUES;
+  'At most one row, whose lock comes after all others and orders those who write deed.closure.';
 
 CREATE TABLE deed.stream_position (
   consumer_group text NOT NULL,

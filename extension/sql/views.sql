@@ -20,7 +20,8 @@ CREATE VIEW deed.orphaned_documents AS
     SELECT
       coalesce(pg_catalog.bool_or(o.owner AND o.expired_at IS NULL AND o.removed_at IS NULL), false)
         AS owned,
-      pg_catalog.max(greatest(o.granted_at, o.expired_at, o.removed_at)) AS since
+      pg_catalog.max(greatest(o.granted_at,
+        CASE WHEN o.owner THEN greatest(o.expired_at, o.removed_at) END)) AS since
     FROM (
       SELECT p.granted_at, (p.level = 'owner') IS TRUE AS owner, r.removed_at,
         CASE WHEN p.expires_at <= pg_catalog.statement_timestamp() THEN p.expires_at END AS expired_at
@@ -30,4 +31,4 @@ CREATE VIEW deed.orphaned_documents AS
 COMMENT ON VIEW deed.orphaned_documents IS
   'Documents that nobody owns: created, not deleted, without an owner grant that lives and whose recipient is not removed. everyone and users are no owners, a group without members is one.';
 COMMENT ON COLUMN deed.orphaned_documents.since IS
-  'It has had no owner at least since then: the last change among its creation and permissions, their expiry and the removal of their recipients.';
+  'It has had no owner at least since then: the last change among its creation and permissions, and the expiry or removal of owners. (A permission that changed may have been an owner''s.)';

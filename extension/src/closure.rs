@@ -48,7 +48,7 @@ fn is_removed(principal: Uuid) -> Result<bool, Failure> {
 }
 
 fn is_user(principal: Uuid) -> Result<bool, Failure> {
-    let principals = catalog::lock(Index::Principal)?;
+    let principals = catalog::lock(Index::PrincipalKind)?;
     let kind = index_scan::first(principals, &[principal], |entry| entry.column(1)).flatten();
     let user = catalog::current()?.user;
     Ok(kind.is_some_and(|kind| pg_sys::Oid::from(kind.value() as u32) == user))

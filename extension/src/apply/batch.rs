@@ -77,8 +77,8 @@ pub fn batch(batch: &Batch<'_>) -> Result<Vec<Count>, Failure> {
             Err(rejection) => rejected.push((record, rejection)),
         }
     }
-    let outcomes = events(&readable);
     quarantine::insert(&batch.partition, position.topic_id, &rejected);
+    let outcomes = events(&readable);
     position::advance(&batch.partition, batch.next_offset);
 
     let mut counts: BTreeMap<(Option<&'static str>, Outcome), i64> = BTreeMap::new();

@@ -10,7 +10,7 @@ use deed_core::decide::Decision;
 use deed_core::fact::{Fact, PrincipalRegister, Register};
 use uuid::Uuid;
 
-use super::sql_uuid;
+use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
 
 /// What a batch changed of the edges between principals.
@@ -28,81 +28,106 @@ struct Changes {
 }
 
 /// Brings the closure in step with what the batch has written. Last of all, for behind its lock no
-/// other row lock may be waited for.
+/// other lock may be waited for.
 pub fn follow(decision: &Decision) {
     let changes = Changes::of(decision);
     if !changes.concern_closure() {
         return;
     }
-    spi::execute("SELECT FROM deed.closure_lock FOR UPDATE", &[]);
+    // Locks the row without writing it, and makes it if it is not there.
+    spi::execute(
+        "INSERT INTO deed.closure_lock AS l (only_row) VALUES (true) \
+         ON CONFLICT (only_row) DO UPDATE SET only_row = true WHERE NOT l.only_row",
+        &[],
+    );
+    let starts = changes
+        .members
+        .iter()
+        .chain(&changes.users)
+        .chain(&changes.links)
+        .chain(&changes.removed)
+        .chain(&changes.restored);
     // A new snapshot: all that others wrote before they gave the lock away.
     spi::execute(
         FOLLOW,
         &[
-            sql(changes
-                .members
-                .iter()
-                .chain(&changes.users)
-                .chain(&changes.links)
-                .chain(&changes.removed)
-                .chain(&changes.restored)),
-            sql(changes.groups.iter()),
+            sql(starts),
             sql(changes.restored.iter()),
+            sql(changes.groups.iter()),
         ],
     );
 }
 
-/// Whoever reaches anything over a changed edge comes over unchanged live edges to the first
-/// changed one, so it starts there, or has that start in its closure so far, or comes straight
-/// into a restored principal: $1 and who reached it, $2 alone for it may have its first member,
-/// and who now holds what $3 holds. These are computed anew.
+/// Computes anew whatever may reach something else than before. Its way comes over unchanged live
+/// edges to the first changed one, so it is
+///
+/// - the start of a changed edge ($1), or who reached that so far;
+/// - in a restored principal ($2), whom nobody reached so far, or who reached such a member;
+/// - a group that may have its first member ($3).
+///
+/// `OFFSET 0` keeps the planner from joining whole tables, for it knows nothing of how few rows the
+/// recursion finds; `ORDER BY` before `LIMIT 1` from reading one in the hope to meet a row soon.
 const FOLLOW: &str = "\
     WITH RECURSIVE start (id) AS ( \
       SELECT * FROM unnest($1) \
       UNION \
-      SELECT e.member_id FROM unnest($3) AS r (id) \
-        JOIN deed.live_edge AS e ON e.group_id = r.id), \
+      SELECT e.member_id FROM unnest($2) AS r (id) \
+        CROSS JOIN LATERAL (SELECT e.member_id FROM deed.live_edge AS e \
+          WHERE e.group_id = r.id OFFSET 0) AS e), \
     affected (id) AS ( \
       SELECT id FROM start \
       UNION \
-      SELECT c.member_id FROM start AS s JOIN deed.closure AS c ON c.group_id = s.id \
+      SELECT c.member_id FROM start AS s \
+        CROSS JOIN LATERAL (SELECT c.member_id FROM deed.closure AS c \
+          WHERE c.group_id = s.id OFFSET 0) AS c \
       UNION \
-      SELECT * FROM unnest($2)), \
+      SELECT * FROM unnest($3)), \
     node (id) AS ( \
       SELECT a.id FROM affected AS a \
-      WHERE EXISTS (SELECT FROM deed.membership AS m WHERE m.group_id = a.id) \
-        OR EXISTS (SELECT FROM deed.principal AS p \
-          WHERE p.id = a.id AND p.promotion_version IS NOT NULL)), \
+      WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = a.id \
+          ORDER BY m.member_id LIMIT 1) \
+        OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p WHERE p.id = a.id)), \
     reach (member_id, group_id) AS ( \
-      SELECT n.id, e.group_id FROM node AS n JOIN deed.live_edge AS e ON e.member_id = n.id \
+      SELECT n.id, e.group_id FROM node AS n \
+        CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
+          WHERE e.member_id = n.id OFFSET 0) AS e \
       UNION \
-      SELECT r.member_id, e.group_id \
-      FROM reach AS r JOIN deed.live_edge AS e ON e.member_id = r.group_id), \
+      SELECT r.member_id, e.group_id FROM reach AS r \
+        CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
+          WHERE e.member_id = r.group_id OFFSET 0) AS e), \
     gone AS ( \
-      DELETE FROM deed.closure AS c USING node AS n \
-      WHERE c.member_id = n.id AND NOT EXISTS ( \
-        SELECT FROM reach AS r WHERE r.member_id = c.member_id AND r.group_id = c.group_id)) \
+      DELETE FROM deed.closure AS c WHERE c.ctid = ANY (ARRAY( \
+        SELECT o.tid FROM node AS n \
+          CROSS JOIN LATERAL (SELECT c.ctid AS tid, c.member_id, c.group_id \
+            FROM deed.closure AS c WHERE c.member_id = n.id OFFSET 0) AS o \
+        WHERE NOT EXISTS (SELECT FROM reach AS r \
+          WHERE r.member_id = o.member_id AND r.group_id = o.group_id)))) \
     INSERT INTO deed.closure (member_id, group_id) \
     SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
     ON CONFLICT (member_id, group_id) DO NOTHING";
 
-/// Under the locks of the principals concerned, which nobody can give members, groups or links
-/// meanwhile. A promotion always counts: the link's former user is not locked.
+/// Whether memberships ($1 in $2) or the removal and restoring of principals ($3) may change the
+/// closure. Read under the locks of the principals concerned, whom nobody can give members, groups
+/// or links meanwhile. A promotion always counts: the link's former user is not locked.
 const CONCERNED: &str = "\
     SELECT EXISTS ( \
         SELECT FROM ROWS FROM (unnest($1), unnest($2)) AS e (member_id, group_id) \
-        WHERE EXISTS (SELECT FROM deed.membership AS m WHERE m.group_id = e.member_id) \
-          OR EXISTS (SELECT FROM deed.principal AS p \
-            WHERE p.id = e.member_id AND p.promotion_version IS NOT NULL) \
-          OR NOT EXISTS (SELECT FROM deed.closure AS c WHERE c.member_id = e.group_id) \
-            AND (EXISTS (SELECT FROM deed.membership AS m \
-                WHERE m.member_id = e.group_id AND NOT m.removed) \
-              OR EXISTS (SELECT FROM deed.principal AS p WHERE p.promoted_to = e.group_id))) \
+        WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = e.member_id \
+            ORDER BY m.member_id LIMIT 1) \
+          OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p \
+            WHERE p.id = e.member_id) \
+          OR (SELECT true FROM deed.closure AS c WHERE c.member_id = e.group_id \
+            ORDER BY c.group_id LIMIT 1) IS NULL \
+            AND ((SELECT true FROM deed.membership AS m \
+                WHERE m.member_id = e.group_id AND NOT m.removed \
+                ORDER BY m.group_id LIMIT 1) \
+              OR (SELECT true FROM deed.principal AS p \
+                WHERE p.promoted_to = e.group_id ORDER BY p.id LIMIT 1))) \
       OR EXISTS ( \
         SELECT FROM unnest($3) AS r (id) \
-        WHERE EXISTS (SELECT FROM deed.membership AS m WHERE m.group_id = r.id) \
-          OR EXISTS (SELECT FROM deed.principal AS p \
-            WHERE p.id = r.id AND p.promotion_version IS NOT NULL))";
+        WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = r.id \
+            ORDER BY m.member_id LIMIT 1) \
+          OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p WHERE p.id = r.id))";
 
 impl Changes {
     fn of(decision: &Decision) -> Self {

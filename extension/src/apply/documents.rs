@@ -7,7 +7,8 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use uuid::Uuid;
 
 use super::rows::Rows;
-use super::{sql_time, sql_uuid, sql_uuids};
+use super::sql_time;
+use crate::pg::ids::{sql_uuid, sql_uuids};
 use crate::pg::spi::arg;
 
 const ROWS: Rows<DocumentRegister, 5> = Rows {
@@ -113,7 +114,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
             columns.versions[i].push(version);
         }
         let (created_at, created_by) = match part(DocumentRegister::Creation) {
-            Some((version, Fact::Creation { by })) => (sql_time(version.time()), Some(*by)),
+            Some((version, Fact::Creation { by })) => (Some(sql_time(version.time())), Some(*by)),
             _ => (None, None),
         };
         columns.created_at.push(created_at);
@@ -133,7 +134,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
             _ => None,
         });
         let (deleted_at, deleted_by) = match part(DocumentRegister::Lifecycle) {
-            Some((version, Fact::Deleted { by })) => (sql_time(version.time()), *by),
+            Some((version, Fact::Deleted { by })) => (Some(sql_time(version.time())), *by),
             _ => (None, None),
         };
         columns.deleted_at.push(deleted_at);
@@ -141,7 +142,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         let modification = decision.modified.get(id);
         columns
             .last_modified
-            .push(modification.and_then(|m| sql_time(m.version.time())));
+            .push(modification.map(|m| sql_time(m.version.time())));
         columns
             .last_modified_by
             .push(modification.map(|m| sql_uuid(m.by)));

@@ -9,7 +9,7 @@ use deed_core::decide::{Decision, Held};
 use deed_core::fact::{DocumentRegister, Register};
 use uuid::Uuid;
 
-use super::{core_uuid, sql_uuid, sql_uuids};
+use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
 /// A document with more permissions than this, tombstones included, is wide: its rows carry no sort

@@ -4,7 +4,8 @@ use deed_core::decide::{Decision, Held};
 use deed_core::fact::{Fact, Register};
 use deed_core::version::Version;
 
-use super::{core_uuid, sql_time, sql_uuid};
+use super::sql_time;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// Reads the versions held for the memberships that `wanted` names, between locked principals.

@@ -1,7 +1,7 @@
 //! Applying events: lock, read, decide, write; one statement a table and step.
 //!
-//! Locks are taken in one order everywhere: the position, documents by id, principals by id, and
-//! last the closure's. Only then is read, on a new snapshot. `docs/TRANSACTIONS.md` says why.
+//! Locks are taken in one order everywhere: the position, quarantined records, documents by id,
+//! principals by id, and last the closure's. Only then is read, on a new snapshot. `docs/TRANSACTIONS.md` says why.
 
 mod batch;
 mod closure;
@@ -70,19 +70,7 @@ fn ascending(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
     ids
 }
 
-fn sql_uuid(id: Uuid) -> pgrx::Uuid {
-    pgrx::Uuid::from_bytes(*id.as_bytes())
-}
-
-fn sql_uuids(ids: &[Uuid]) -> Vec<pgrx::Uuid> {
-    ids.iter().copied().map(sql_uuid).collect()
-}
-
-fn core_uuid(id: pgrx::Uuid) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
-}
-
-/// An RFC 3339 time is always within `timestamptz`.
-fn sql_time(instant: deed_core::version::Instant) -> Option<TimestampWithTimeZone> {
-    TimestampWithTimeZone::try_from(instant.to_postgres_micros()).ok()
+/// An RFC 3339 time is always within `timestamptz`; a null here could mean "not removed".
+fn sql_time(instant: deed_core::version::Instant) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(instant.to_postgres_micros()).expect("within timestamptz")
 }

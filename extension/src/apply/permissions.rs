@@ -5,7 +5,8 @@ use deed_core::fact::{Fact, Register};
 use deed_core::version::Version;
 use uuid::Uuid;
 
-use super::{core_uuid, sql_time, sql_uuid};
+use super::sql_time;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// Reads the versions held for the permissions that `wanted` names, on locked known documents.
@@ -84,7 +85,7 @@ pub fn write(decision: &Decision) {
             levels.push(level.map(|level| level.word()));
             actors.push(sql_uuid(*by));
             times.push(sql_time(version.time()));
-            expiries.push(expires_at.and_then(sql_time));
+            expiries.push(expires_at.map(sql_time));
         }
     }
     if documents.is_empty() {

@@ -3,8 +3,8 @@
 use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
-use super::{core_uuid, sql_uuid};
 use crate::failure::{Failure, SqlState};
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::session;
 use crate::pg::spi::{self, arg};
 

@@ -7,7 +7,8 @@ use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
 use super::rows::Rows;
-use super::{sql_time, sql_uuid, sql_uuids};
+use super::sql_time;
+use crate::pg::ids::{sql_uuid, sql_uuids};
 use crate::pg::spi::arg;
 
 const ROWS: Rows<PrincipalRegister, 6> = Rows {
@@ -124,7 +125,7 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         .map(
             |id| match taken(decision, *id, PrincipalRegister::Lifecycle) {
                 Some((version, Fact::Removed { by })) => {
-                    (sql_time(version.time()), by.map(sql_uuid))
+                    (Some(sql_time(version.time())), by.map(sql_uuid))
                 }
                 _ => (None, None),
             },

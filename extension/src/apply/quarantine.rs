@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::batch::Record;
 use super::position::Partition;
-use super::sql_uuid;
+use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
 
 /// Keeps the records, each once however often it is consumed.

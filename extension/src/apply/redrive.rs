@@ -46,67 +46,56 @@ pub fn redrive(ids: Vec<Option<i64>>) -> Result<Vec<Redriven>, Failure> {
     .flatten()
     .collect();
     let latest = session::latest_event_time();
-    let read: Vec<Result<Event, Rejection>> = records
-        .iter()
-        .map(|record| {
-            pgrx::check_for_interrupts!();
-            let headers = headers(&record.headers);
+    let mut readable = Vec::with_capacity(records.len());
+    let mut reasons = Vec::with_capacity(records.len());
+    for record in &records {
+        pgrx::check_for_interrupts!();
+        let read = headers(&record.headers).and_then(|headers| {
             let headers: Vec<_> = headers
                 .iter()
                 .map(|(name, value)| (name.as_slice(), value.as_deref()))
                 .collect();
             Event::from_record(&headers, record.payload.as_deref(), latest)
-        })
-        .collect();
-    let readable: Vec<Event> = read.iter().flatten().cloned().collect();
+        });
+        reasons.push(read.map(|event| readable.push(event)).err());
+    }
     let mut outcomes = events(&readable).into_iter();
     let redriven: Vec<Redriven> = records
         .iter()
-        .zip(read)
-        .map(|(record, read)| match read {
-            Ok(_) => Redriven {
-                id: record.id,
-                outcome: outcomes.next().unwrap_or(Outcome::Rejected),
-                reason: None,
+        .zip(reasons)
+        .map(|(record, rejection)| Redriven {
+            id: record.id,
+            outcome: match rejection {
+                None => outcomes.next().expect("an outcome for each event"),
+                Some(_) => Outcome::Rejected,
             },
-            Err(rejection) => Redriven {
-                id: record.id,
-                outcome: Outcome::Rejected,
-                reason: Some(super::quarantine::reason(&rejection)),
-            },
+            reason: rejection.as_ref().map(super::quarantine::reason),
         })
         .collect();
-    let (gone, stays): (Vec<&Redriven>, Vec<&Redriven>) =
-        redriven.iter().partition(|record| record.reason.is_none());
+    let ids: Vec<i64> = redriven.iter().map(|record| record.id).collect();
+    let reasons: Vec<Option<String>> = redriven.iter().map(|r| r.reason.clone()).collect();
     spi::execute(
-        "DELETE FROM deed.quarantine WHERE id = ANY ($1)",
-        &[arg(gone.iter().map(|record| record.id).collect::<Vec<_>>())],
-    );
-    spi::execute(
-        "UPDATE deed.quarantine AS q SET reason = n.reason \
-         FROM ROWS FROM (unnest($1), unnest($2)) AS n (id, reason) WHERE q.id = n.id",
-        &[
-            arg(stays.iter().map(|record| record.id).collect::<Vec<_>>()),
-            arg(stays
-                .iter()
-                .map(|record| record.reason.clone())
-                .collect::<Vec<_>>()),
-        ],
+        "WITH n AS (SELECT * FROM ROWS FROM (unnest($1), unnest($2)) AS n (id, reason)), \
+           gone AS (DELETE FROM deed.quarantine AS q USING n WHERE q.id = n.id AND n.reason IS NULL) \
+         UPDATE deed.quarantine AS q SET reason = n.reason \
+         FROM n WHERE q.id = n.id AND q.reason <> n.reason",
+        &[arg(ids), arg(reasons)],
     );
     Ok(redriven)
 }
 
 /// The headers that `quarantine::headers` wrote.
-fn headers(json: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    let entries: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
-    entries
-        .iter()
-        .map(|entry| {
-            let name = bytes(entry, "name").unwrap_or_default();
-            (name, bytes(entry, "value"))
-        })
-        .collect()
+fn headers(json: &str) -> Result<Vec<OwnedHeader>, Rejection> {
+    let unreadable = || Rejection::new("headers", "expected what quarantine keeps of them");
+    let entries: Vec<Value> = serde_json::from_str(json).map_err(|_| unreadable())?;
+    let header = |entry: &Value| {
+        let name = bytes(entry, "name").ok_or_else(unreadable)?;
+        Ok((name, bytes(entry, "value")))
+    };
+    entries.iter().map(header).collect()
 }
+
+type OwnedHeader = (Vec<u8>, Option<Vec<u8>>);
 
 fn bytes(entry: &Value, name: &str) -> Option<Vec<u8>> {
     let text = entry[name].as_str().map(|text| text.as_bytes().to_vec());

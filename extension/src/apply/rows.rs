@@ -8,7 +8,7 @@ use deed_core::version::Version;
 use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
-use super::{core_uuid, sql_uuids};
+use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
 /// A table with `N` registers a row.

@@ -4,9 +4,10 @@ use deed_core::cursor;
 use pgrx::datum::TimestampWithTimeZone;
 use uuid::Uuid;
 
-use super::{core_uuid, open, pack, page_size, sql_uuid, unpack};
+use super::{open, pack, page_size, unpack};
 use crate::closure;
 use crate::failure::Failure;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_deleted`.

@@ -5,10 +5,11 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{core_uuid, open, pack, page_size, sql_uuid, unpack};
+use super::{open, pack, page_size, unpack};
 use crate::closure;
 use crate::failure::Failure;
 use crate::pg::enums::DocumentSort;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_documents`.

@@ -4,8 +4,9 @@ use deed_core::cursor;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{core_uuid, open, page_size, sql_uuid};
+use super::{open, page_size};
 use crate::failure::Failure;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_members`.

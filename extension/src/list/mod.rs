@@ -38,14 +38,6 @@ fn open<const N: usize>(
     })
 }
 
-fn sql_uuid(id: Uuid) -> pgrx::Uuid {
-    pgrx::Uuid::from_bytes(*id.as_bytes())
-}
-
-fn core_uuid(id: pgrx::Uuid) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
-}
-
 /// A time and an id as one sort key: microseconds since 2000, then the id.
 fn pack(time: TimestampWithTimeZone, id: Uuid) -> [u8; 24] {
     let mut key = [0; 24];

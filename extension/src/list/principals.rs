@@ -4,8 +4,9 @@ use deed_core::{Level, cursor};
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::{core_uuid, open, page_size, sql_uuid};
+use super::{open, page_size};
 use crate::failure::Failure;
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_principals`.
@@ -25,7 +26,8 @@ pub struct Row {
 }
 
 /// From the live grants down to whoever holds what their recipients hold, each with the greatest
-/// level on its ways; then what everyone and users give to all of them.
+/// level on its ways; then what everyone and users give to all of them. `OFFSET 0` keeps the
+/// planner, which can't know how few rows the recursion finds, from joining whole tables.
 const WHO: &str = "\
     WITH RECURSIVE granted (id, level) AS ( \
       SELECT p.recipient_id, p.level \
@@ -39,21 +41,22 @@ const WHO: &str = "\
       SELECT * FROM granted \
       UNION \
       SELECT e.member_id, r.level \
-      FROM reached AS r JOIN deed.live_edge AS e ON e.group_id = r.id), \
+      FROM reached AS r CROSS JOIN LATERAL (SELECT e.member_id FROM deed.live_edge AS e \
+        WHERE e.group_id = r.id OFFSET 0) AS e), \
     built_in (everyone, users) AS ( \
       SELECT (SELECT level FROM granted WHERE id = deed.everyone()), \
         (SELECT level FROM granted WHERE id = deed.users())), \
     held (id, kind, name, description, level) AS ( \
       SELECT r.id, CASE WHEN b.id IS NULL THEN p.kind ELSE 'group' END, p.name, p.description, \
-        greatest(pg_catalog.max(r.level), a.everyone, \
-          CASE WHEN p.kind = 'user' THEN a.users END) \
-      FROM reached AS r \
+        greatest(r.level, a.everyone, CASE WHEN p.kind = 'user' THEN a.users END) \
+      FROM (SELECT id, pg_catalog.max(level) AS level FROM reached GROUP BY id) AS r \
       CROSS JOIN built_in AS a \
-      LEFT JOIN deed.principal AS p ON p.id = r.id \
+      LEFT JOIN LATERAL (SELECT p.kind, p.name, p.description FROM deed.principal AS p \
+        WHERE p.id = r.id OFFSET 0) AS p ON true \
       LEFT JOIN (VALUES (deed.everyone()), (deed.users())) AS b (id) ON b.id = r.id \
       WHERE b.id IS NOT NULL OR p.kind <> 'group' OR p.kind IS NULL \
-        AND NOT EXISTS (SELECT FROM deed.membership AS m WHERE m.group_id = r.id AND NOT m.removed) \
-      GROUP BY r.id, b.id, p.kind, p.name, p.description, a.everyone, a.users) \
+        AND (SELECT true FROM deed.membership AS m \
+          WHERE m.group_id = r.id AND NOT m.removed ORDER BY m.member_id LIMIT 1) IS NULL) \
     SELECT h.id, h.kind, h.name, h.description, h.level FROM held AS h \
     WHERE h.level >= $2::deed.permission_level AND ($3 IS NULL OR h.id > $3) \
     ORDER BY h.id LIMIT $4";

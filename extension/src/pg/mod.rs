@@ -8,6 +8,7 @@
 pub mod catalog;
 pub mod entry;
 pub mod enums;
+pub mod ids;
 pub mod index_scan;
 pub mod raise;
 pub mod session;

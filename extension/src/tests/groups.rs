@@ -8,7 +8,7 @@ const LINK: &str = "e0000000-0000-4000-8000-000000000001";
 
 #[pgrx::pg_schema]
 mod tests {
-    use pgrx::pg_test;
+    use pgrx::{Spi, pg_test};
 
     use super::*;
     use crate::tests::*;
@@ -247,5 +247,42 @@ mod tests {
         assert_eq!(answer(orphans), format!("{DOCUMENT} 6"));
         apply(&deleted(7));
         assert_eq!(answer(orphans), "-");
+    }
+
+    /// How often tables were read from end to end in this transaction.
+    fn whole_reads() -> String {
+        answer(
+            "SELECT string_agg(relname || ' ' || seq_scan, ', ' ORDER BY relname)
+             FROM pg_stat_xact_user_tables
+             WHERE schemaname = 'deed' AND relname IN ('membership', 'principal', 'closure')",
+        )
+    }
+
+    /// A change of one edge looks at its surroundings, however many memberships there are.
+    #[pg_test]
+    fn no_edge_needs_a_table_read_from_end_to_end() {
+        among_others();
+        Spi::run(
+            "INSERT INTO deed.membership (group_id, member_id, version, removed, changed_at)
+               SELECT md5('g' || n % 100)::uuid, md5('u' || n)::uuid, '\\x00', false, now()
+               FROM generate_series(1, 20000) AS n;
+             INSERT INTO deed.principal (id) SELECT DISTINCT member_id FROM deed.membership;
+             INSERT INTO deed.closure SELECT md5('g' || n)::uuid, md5('g' || m)::uuid
+               FROM generate_series(1, 99) AS n, generate_series(1, 50) AS m WHERE n <> m;
+             ANALYZE deed.membership, deed.principal, deed.closure, deed.document, deed.permission",
+        )
+        .unwrap();
+        apply(&created(1));
+        let before = whole_reads();
+        join(TEAM, CHAPTER, 2);
+        join(ANNE, TEAM, 3);
+        remove(CHAPTER, 4);
+        restore(CHAPTER, 5);
+        leave(TEAM, CHAPTER, 6);
+        let promotion = format!(r#"{{"user":"{ANNE}"}}"#);
+        tell("principal.promoted", LINK, 7, &promotion);
+        grant(TEAM, "viewer", 8);
+        assert_eq!(who("viewer"), format!("{OWNER} owner, {ANNE} viewer"));
+        assert_eq!(whole_reads(), before);
     }
 }

@@ -5,10 +5,11 @@ use pgrx::datum::Array;
 use pgrx::iter::TableIterator;
 use pgrx::{Uuid, name, pg_extern, pg_sys};
 
-use super::{own, symbol};
+use super::symbol;
 use crate::apply::{self, Batch, position};
 use crate::failure::{Failure, SqlState};
 use crate::pg::enums::oid_of;
+use crate::pg::ids::core_uuid;
 use crate::pg::raise::{boundary, or_leave};
 
 symbol!(deed_apply, pg_finfo_deed_apply, apply_event_wrapper);
@@ -110,9 +111,10 @@ fn claim(
         topic,
         partition,
     };
-    let claimed = or_leave(position::claim(&partition, own(topic_id)).map(Some), || {
-        None
-    });
+    let claimed = or_leave(
+        position::claim(&partition, core_uuid(topic_id)).map(Some),
+        || None,
+    );
     TableIterator::new(claimed)
 }
 

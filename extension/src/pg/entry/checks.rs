@@ -3,9 +3,10 @@
 use deed_core::Level;
 use pgrx::{Uuid, pg_extern, pg_sys};
 
-use super::{own, symbol};
+use super::symbol;
 use crate::check;
 use crate::pg::catalog;
+use crate::pg::ids::core_uuid;
 use crate::pg::raise::{boundary, or_leave};
 
 symbol!(
@@ -32,7 +33,9 @@ symbol!(
 #[pg_extern(sql = false)]
 fn has_permission(principal: Uuid, document: Uuid, level: pg_sys::Oid) -> bool {
     let answer = || match catalog::current()?.level(level) {
-        Some(wanted) => Ok(check::level(own(principal), own(document), wanted)? >= Some(wanted)),
+        Some(wanted) => {
+            Ok(check::level(core_uuid(principal), core_uuid(document), wanted)? >= Some(wanted))
+        }
         None => Ok(false),
     };
     or_leave(answer(), || false)
@@ -40,7 +43,7 @@ fn has_permission(principal: Uuid, document: Uuid, level: pg_sys::Oid) -> bool {
 
 #[pg_extern(sql = false)]
 fn effective_level(principal: Uuid, document: Uuid) -> Option<pg_sys::Oid> {
-    let answer = || match check::level(own(principal), own(document), Level::Owner)? {
+    let answer = || match check::level(core_uuid(principal), core_uuid(document), Level::Owner)? {
         Some(level) => Ok(Some(catalog::current()?.level_oid(level))),
         None => Ok(None),
     };

@@ -5,9 +5,10 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::{Uuid, name, pg_extern, pg_sys};
 
-use super::{own, symbol, theirs};
+use super::symbol;
 use crate::list::{deleted, documents, members, permissions, principals};
 use crate::pg::enums::{DocumentSort, value_of};
+use crate::pg::ids::{core_uuid, sql_uuid};
 use crate::pg::raise::{boundary, or_leave};
 
 symbol!(
@@ -76,11 +77,17 @@ fn list_documents(
         ) else {
             return Ok(Vec::new());
         };
-        documents::page(own(principal), level, sort, after.as_deref(), page_size)
+        documents::page(
+            core_uuid(principal),
+            level,
+            sort,
+            after.as_deref(),
+            page_size,
+        )
     };
     TableIterator::new(or_leave(answer(), Vec::new).into_iter().map(|row| {
         (
-            theirs(row.id),
+            sql_uuid(row.id),
             row.level,
             row.title,
             row.created_at,
@@ -114,13 +121,13 @@ fn list_permissions(
 > {
     let answer = || match (document, page_size) {
         (Some(document), Some(page_size)) => {
-            permissions::page(own(document), after.as_deref(), page_size)
+            permissions::page(core_uuid(document), after.as_deref(), page_size)
         }
         _ => Ok(Vec::new()),
     };
     TableIterator::new(or_leave(answer(), Vec::new).into_iter().map(|row| {
         (
-            theirs(row.recipient),
+            sql_uuid(row.recipient),
             row.kind,
             row.name,
             row.description,
@@ -153,13 +160,13 @@ fn list_principals(
 > {
     let answer = || match (document, level.and_then(value_of::<Level>), page_size) {
         (Some(document), Some(level), Some(page_size)) => {
-            principals::page(own(document), level, after.as_deref(), page_size)
+            principals::page(core_uuid(document), level, after.as_deref(), page_size)
         }
         _ => Ok(Vec::new()),
     };
     TableIterator::new(or_leave(answer(), Vec::new).into_iter().map(|row| {
         (
-            theirs(row.id),
+            sql_uuid(row.id),
             row.kind,
             row.name,
             row.description,
@@ -185,13 +192,15 @@ fn list_members(
     ),
 > {
     let answer = || match (group_id, page_size) {
-        (Some(group), Some(page_size)) => members::page(own(group), after.as_deref(), page_size),
+        (Some(group), Some(page_size)) => {
+            members::page(core_uuid(group), after.as_deref(), page_size)
+        }
         _ => Ok(Vec::new()),
     };
     TableIterator::new(
         or_leave(answer(), Vec::new)
             .into_iter()
-            .map(|row| (theirs(row.id), row.kind, row.name, row.cursor)),
+            .map(|row| (sql_uuid(row.id), row.kind, row.name, row.cursor)),
     )
 }
 
@@ -217,13 +226,13 @@ fn list_deleted(
 > {
     let answer = || match (principal, page_size) {
         (Some(principal), Some(page_size)) => {
-            deleted::page(own(principal), after.as_deref(), page_size)
+            deleted::page(core_uuid(principal), after.as_deref(), page_size)
         }
         _ => Ok(Vec::new()),
     };
     TableIterator::new(or_leave(answer(), Vec::new).into_iter().map(|row| {
         (
-            theirs(row.id),
+            sql_uuid(row.id),
             row.title,
             row.created_at,
             row.created_by,

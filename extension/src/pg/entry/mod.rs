@@ -8,7 +8,7 @@ mod applying;
 mod checks;
 mod lists;
 
-use pgrx::{Uuid, pg_guard};
+use pgrx::pg_guard;
 
 use super::{catalog, session};
 
@@ -37,12 +37,4 @@ use symbol;
 pub extern "C-unwind" fn _PG_init() {
     session::define_settings();
     catalog::watch_changes();
-}
-
-fn own(id: Uuid) -> uuid::Uuid {
-    uuid::Uuid::from_bytes(*id.as_bytes())
-}
-
-fn theirs(id: uuid::Uuid) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
 }
