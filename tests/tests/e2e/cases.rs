@@ -14,8 +14,8 @@ use rand::{Rng, SeedableRng};
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const TOPICS: [(&str, i32); 3] = [("documents", 3), ("principals", 2), ("permissions", 3)];
 
-/// The project's own, and those of a conformance file when there is one: the file that
-/// `DEED_CONFORMANCE` names, or one beside the clone.
+/// The project's own, and those of a conformance file when there is one: in the folder that
+/// `DEED_CONFORMANCE` names, or beside the clone.
 fn files() -> Vec<PathBuf> {
     let own = PLACE.root.join("tests/cases");
     let mut files: Vec<PathBuf> = std::fs::read_dir(own)
@@ -43,7 +43,7 @@ fn send(line: &Line<'_>, cases: &[&Case], seed: u64) {
         .collect();
     let mut records: Vec<Record> = events
         .iter()
-        .flat_map(|e| [e.structured(), e.binary()])
+        .flat_map(|event| [event.structured(), event.binary()])
         .collect();
     records.shuffle(&mut rng);
     let mut of_topic: BTreeMap<&str, Vec<Record>> = BTreeMap::new();

@@ -1,15 +1,12 @@
 //! The law: any order, any duplication, any batching of the same events gives the same tables, and
 //! the answers are what the events mean.
 
-use std::fmt::Write;
-
 use deed_model::random::{DOCUMENTS, PRINCIPALS};
 use deed_tests::answers::Subjects;
 use deed_tests::event::Event;
 use deed_tests::owner::Owner;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use uuid::Uuid;
 
 mod histories;
@@ -47,32 +44,4 @@ fn apply(owner: &mut Owner, steps: &[Vec<Event>], rng: &mut StdRng) {
         let rejected = rejected.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
         assert_eq!(rejected, 0, "{step:?}");
     }
-}
-
-/// The events in any order, cut into batches anywhere.
-fn steps(events: &[Event], rng: &mut StdRng) -> Vec<Vec<Event>> {
-    let mut events = events.to_vec();
-    events.shuffle(rng);
-    let mut steps = vec![Vec::new()];
-    for event in events {
-        if rng.random() {
-            steps.push(Vec::new());
-        }
-        steps.last_mut().expect("a step").push(event);
-    }
-    steps.retain(|step| !step.is_empty());
-    steps
-}
-
-/// A line an event; a blank one between batches.
-fn text(steps: &[Vec<Event>]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        for event in step {
-            // Writing to a String can't fail.
-            let _ = writeln!(text, "  {event:?}");
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -124,8 +124,11 @@ fn a_document_grows_wide_under_four_sessions() {
                     events.push(clock.updated(document, anne, json!({ "title": n.to_string() })));
                 }
             }
-            if round % 3 == 0 {
+            if round % 3 < 2 {
                 events.push(clock.deleted(document, anne));
+            }
+            if round % 3 == 0 {
+                events.push(clock.restored(document, anne));
             }
         }
         race.run(&events, &mut rng);

@@ -1,13 +1,16 @@
 //! Each history that was written by hand, in many orders.
 
+use std::fmt::Write;
 use std::time::Instant;
 
+use deed_tests::event::Event;
 use deed_tests::load;
 use deed_tests::snapshot::Snapshot;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 
-use super::{PAGE_SIZE, apply, steps, subjects, text};
+use super::{PAGE_SIZE, apply, subjects};
 use crate::ground::Ground;
 
 const ORDERS: usize = 200;
@@ -45,4 +48,32 @@ fn every_history_leaves_the_same_tables_in_200_orders() {
         began.elapsed()
     );
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// The events in any order, cut into batches anywhere.
+fn steps(events: &[Event], rng: &mut StdRng) -> Vec<Vec<Event>> {
+    let mut events = events.to_vec();
+    events.shuffle(rng);
+    let mut steps = vec![Vec::new()];
+    for event in events {
+        if rng.random() {
+            steps.push(Vec::new());
+        }
+        steps.last_mut().expect("a step").push(event);
+    }
+    steps.retain(|step| !step.is_empty());
+    steps
+}
+
+/// A line an event; a blank one between batches.
+fn text(steps: &[Vec<Event>]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        for event in step {
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "  {event:?}");
+        }
+        text.push('\n');
+    }
+    text
 }
