@@ -20,6 +20,7 @@ mod model;
 mod poison;
 mod recreated;
 mod redrive;
+mod reindex;
 mod restart;
 mod takeover;
 mod upgrade;
