@@ -1,7 +1,6 @@
 //! A database of 0.1.0, filled, then updated: it becomes what a new one is, and goes on.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use deed_tests::answers::Subjects;
 use deed_tests::catalog;
@@ -10,7 +9,7 @@ use deed_tests::owner::Owner;
 use deed_tests::postgres::{Postgres, connect};
 use deed_tests::snapshot::Snapshot;
 use deed_tests::spawn::run;
-use deed_tests::stage::{PLACE, shared_postgres};
+use deed_tests::stage::shared_postgres;
 use postgres::Client;
 use serde_json::json;
 use uuid::Uuid;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 use crate::ground::Ground;
 
 mod old;
+mod older_dump;
 
 const EVERYONE: Uuid = Uuid::from_u128(1);
 const USERS: Uuid = Uuid::from_u128(2);
@@ -39,17 +39,6 @@ fn assert_alike(found: &BTreeSet<String>, expected: &BTreeSet<String>) {
     );
 }
 
-/// Puts the script of 0.1.0 where it lies after an update of the files: beside the new ones, which
-/// come without it.
-fn keep_old_script(postgres: &Postgres) {
-    let mut pg_config = postgres.program("pg_config");
-    let share = run(pg_config.arg("--sharedir"), None).expect("pg_config");
-    let script = "deed--0.1.0.sql";
-    let from = PLACE.root.join("extension/sql").join(script);
-    let to = Path::new(share.trim()).join("extension").join(script);
-    std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
-}
-
 /// A database with nothing but the extension, in the version given or the newest.
 fn bare(postgres: &Postgres, name: &str, version: &str) -> Client {
     postgres.create_bare_database(name).expect("database");
@@ -69,7 +58,6 @@ fn update(client: &mut Client) {
 #[test]
 fn an_updated_extension_is_what_a_new_one_is() {
     let postgres = shared_postgres();
-    keep_old_script(postgres);
     let mut new = bare(postgres, "upgrade_new", "");
     let mut updated = bare(postgres, "upgrade_bare", "VERSION '0.1.0'");
     let symbols: i64 = updated
@@ -140,7 +128,6 @@ fn events_of_0_1_0(clock: &mut Clock) -> Vec<Event> {
 #[test]
 fn a_filled_database_goes_on_after_the_update() {
     let postgres = shared_postgres();
-    keep_old_script(postgres);
     let name = "upgrade_filled";
     // Roles belong to the cluster, so another database brings them.
     postgres.create_database("upgrade_roles").expect("roles");
