@@ -2,40 +2,27 @@
 
 use deed_core::decide::{Decision, Held};
 use deed_core::fact::{Fact, Register};
-use deed_core::version::Version;
 
+use super::pairs::Pairs;
 use super::sql_time;
-use crate::pg::ids::{core_uuid, sql_uuid};
+use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
+
+const PAIRS: Pairs = Pairs {
+    table: "deed.membership",
+    key: ["group_id", "member_id"],
+};
 
 /// Reads the versions held for the memberships that `wanted` names, between locked principals.
 pub fn read(wanted: &Decision, held: &mut Held) {
-    let (mut groups, mut members) = (Vec::new(), Vec::new());
-    for register in wanted.taken.keys() {
-        if let Register::Membership { group, member } = register {
-            groups.push(sql_uuid(*group));
-            members.push(sql_uuid(*member));
-        }
-    }
-    if groups.is_empty() {
-        return;
-    }
-    held.versions.extend(
-        spi::write(
-            "SELECT m.group_id, m.member_id, m.version \
-             FROM ROWS FROM (unnest($1), unnest($2)) AS n (group_id, member_id) \
-             JOIN deed.membership AS m USING (group_id, member_id)",
-            &[arg(groups), arg(members)],
-            |row| {
-                let register = Register::Membership {
-                    group: core_uuid(row.get(1)?),
-                    member: core_uuid(row.get(2)?),
-                };
-                Some((register, Version::from_bytes(&row.get::<Vec<u8>>(3)?)?))
-            },
-        )
-        .into_iter()
-        .flatten(),
+    let keys = wanted.taken.keys().filter_map(|register| match register {
+        Register::Membership { group, member } => Some((*group, *member)),
+        _ => None,
+    });
+    PAIRS.read(
+        keys,
+        |group, member| Register::Membership { group, member },
+        held,
     );
 }
 

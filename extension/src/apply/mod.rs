@@ -8,6 +8,7 @@ mod closure;
 mod documents;
 mod listing;
 mod memberships;
+mod pairs;
 mod permissions;
 pub mod position;
 mod principals;

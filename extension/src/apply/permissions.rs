@@ -2,46 +2,35 @@
 
 use deed_core::decide::{Decision, Held};
 use deed_core::fact::{Fact, Register};
-use deed_core::version::Version;
 use uuid::Uuid;
 
+use super::pairs::Pairs;
 use super::sql_time;
-use crate::pg::ids::{core_uuid, sql_uuid};
+use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
+
+const PAIRS: Pairs = Pairs {
+    table: "deed.permission",
+    key: ["document_id", "recipient_id"],
+};
 
 /// Reads the versions held for the permissions that `wanted` names, on locked known documents.
 pub fn read(known_documents: &[Uuid], wanted: &Decision, held: &mut Held) {
-    let (mut documents, mut recipients) = (Vec::new(), Vec::new());
-    for register in wanted.taken.keys().chain(&wanted.absorbed) {
-        if let Register::Permission {
+    let registers = wanted.taken.keys().chain(&wanted.absorbed);
+    let keys = registers.filter_map(|register| match register {
+        Register::Permission {
             document,
             recipient,
-        } = register
-            && known_documents.binary_search(document).is_ok()
-        {
-            documents.push(sql_uuid(*document));
-            recipients.push(sql_uuid(*recipient));
-        }
-    }
-    if documents.is_empty() {
-        return;
-    }
-    held.versions.extend(
-        spi::write(
-            "SELECT p.document_id, p.recipient_id, p.version \
-             FROM ROWS FROM (unnest($1), unnest($2)) AS n (document_id, recipient_id) \
-             JOIN deed.permission AS p USING (document_id, recipient_id)",
-            &[arg(documents), arg(recipients)],
-            |row| {
-                let register = Register::Permission {
-                    document: core_uuid(row.get(1)?),
-                    recipient: core_uuid(row.get(2)?),
-                };
-                Some((register, Version::from_bytes(&row.get::<Vec<u8>>(3)?)?))
-            },
-        )
-        .into_iter()
-        .flatten(),
+        } => Some((*document, *recipient)),
+        _ => None,
+    });
+    PAIRS.read(
+        keys.filter(|(document, _)| known_documents.binary_search(document).is_ok()),
+        |document, recipient| Register::Permission {
+            document,
+            recipient,
+        },
+        held,
     );
 }
 
