@@ -122,7 +122,10 @@ impl Partition {
             };
             match self.insist("apply", call).await {
                 Ok(0) => {}
-                Ok(rejected) => warn!(of = %self.id, rejected, "events quarantined"),
+                Ok(rejected) => warn!(
+                    of = %self.id, rejected,
+                    "records quarantined: SELECT id, reason FROM deed.quarantine"
+                ),
                 Err(end) => return end,
             }
             debug!(of = %self.id, records = batch.len(), next = batch.next_offset(), "applied");
@@ -182,7 +185,7 @@ impl Partition {
                     seldom.next()
                 }
                 Verdict::Fenced => {
-                    warn!(%of, code, "another process owns the partition: {error}");
+                    warn!(%of, code, "fenced, and claimed again in {FENCED_WAIT:?}: {error}");
                     return Err(End::Reclaim(FENCED_WAIT));
                 }
                 Verdict::Reclaim => {

@@ -14,7 +14,7 @@ CREATE FUNCTION deed.users() RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN '00000000-0000-0000-0000-000000000002'::uuid;
 COMMENT ON FUNCTION deed.users() IS
-  'The built-in recipient that every registered, active user is in.';
+  'The built-in recipient that every registered user is in who is not removed.';
 
 CREATE FUNCTION deed.current_principal() RETURNS uuid
   LANGUAGE sql STABLE PARALLEL SAFE

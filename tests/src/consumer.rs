@@ -1,7 +1,6 @@
 //! The real consumer, as a child process.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use postgres::Client;
 
 use crate::place::Place;
 use crate::process::{Identity, Launch, Lifetime, Process, Signal};
+use crate::secret_file;
 
 /// Kafka's two ways to be in a group.
 #[derive(Debug, Clone, Copy)]
@@ -88,9 +88,7 @@ impl Spec {
     /// Starts it, without waiting for what it does.
     pub fn start(&self, place: &Place) -> Result<Process, String> {
         let config = self.folder.join(format!("{}.toml", self.name));
-        fs::create_dir_all(&self.folder)
-            .and_then(|()| fs::write(&config, self.text()))
-            .map_err(|error| format!("{}: {error}", config.display()))?;
+        secret_file::write(&config, self.text().as_bytes())?;
         let mut command = Command::new(place.consumer());
         command.arg("run").arg("--config").arg(&config);
         without_our_environment(&mut command);

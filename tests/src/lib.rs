@@ -11,6 +11,7 @@
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
 //! - [`cases`]: sharing cases, what happened and what must follow
 //! - [`catalog`]: what the extension is made of
+//! - [`secret_file`]: files with passwords
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs
 
@@ -30,6 +31,7 @@ pub mod postgres;
 pub mod postgrest;
 pub mod process;
 pub mod reference;
+pub mod secret_file;
 pub mod snapshot;
 pub mod spawn;
 pub mod stage;

@@ -39,7 +39,7 @@ impl<'a> Members<'a> {
     /// Whoever acted, where the event must carry the member but may say null for unknown.
     pub fn actor_or_null(&mut self, name: &str) -> Result<Option<Uuid>, Rejection> {
         self.optional(name, |field, json| uuid(field, &text(field, json)?))?
-            .ok_or_else(|| Rejection::new(field(name), "missing"))
+            .ok_or_else(|| Rejection::new(field(name), "missing, expected a uuid or null"))
     }
 
     /// Whoever acted, where the event may leave the member out; null and absent both mean unknown.
@@ -58,7 +58,8 @@ impl<'a> Members<'a> {
         self.required(name, |field, json| match text(field, json)?.as_str() {
             "everyone" => Ok(EVERYONE),
             "users" => Ok(USERS),
-            other => uuid(field, other),
+            other => uuid(field, other)
+                .map_err(|_| Rejection::expected(field, "a uuid, everyone or users", other)),
         })
     }
 

@@ -1,7 +1,5 @@
 //! `.demo/env`: what another shell needs, to be sourced.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -11,6 +9,7 @@ use super::state::State;
 use super::story;
 use crate::place::Place;
 use crate::postgrest::token;
+use crate::secret_file;
 
 /// Tokens are signed anew at each start.
 const VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -60,11 +59,5 @@ pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), St
         .into_iter()
         .map(|(name, value)| format!("export {name}='{value}'\n"))
         .collect();
-    let folder = place.root.join(".demo");
-    let file = folder.join("env");
-    let describe = |error: std::io::Error| format!("{}: {error}", file.display());
-    fs::create_dir_all(&folder).map_err(describe)?;
-    fs::write(&file, "").map_err(describe)?;
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(describe)?;
-    fs::write(&file, text).map_err(describe)
+    secret_file::write(&place.root.join(".demo/env"), text.as_bytes())
 }

@@ -82,7 +82,9 @@ pub fn up() -> Result<(), String> {
         println!("\nIt goes on running; `make demo-down` ends it.");
         return Ok(());
     }
-    println!("\nIt stays up until Ctrl-C.");
+    println!(
+        "\nIt stays up until Ctrl-C, which stops what this start brought up; `make demo-down` stops all."
+    );
     while !interrupted.load(Ordering::Relaxed) {
         if let Some(name) = services.ended() {
             return Err(format!(
@@ -126,7 +128,10 @@ pub fn down() -> Result<(), String> {
         ended += 1;
     }
     match ended {
-        0 => println!("no demo is running"),
+        0 => println!(
+            "no demo is running; its data is in {}",
+            state::folder(&place).display()
+        ),
         _ => println!("the data stays in {}", state::folder(&place).display()),
     }
     Ok(())

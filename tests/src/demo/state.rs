@@ -1,9 +1,8 @@
 //! What outlives a start of the demo, in one file that only its user can read.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::Place;
 use crate::postgres::free_port;
 use crate::process::{Identity, wait_until};
+use crate::secret_file;
 
 pub const POSTGRES: &str = "Postgres";
 pub const KAFKA: &str = "Kafka";
@@ -79,15 +79,8 @@ impl State {
     }
 
     pub fn save(&self) -> Result<(), String> {
-        let describe = |error: std::io::Error| format!("{}: {error}", self.file.display());
-        let folder = self.file.parent().unwrap_or(&self.file);
-        fs::create_dir_all(folder).map_err(describe)?;
-        let fresh = self.file.with_extension("new");
-        fs::write(&fresh, "").map_err(describe)?;
-        fs::set_permissions(&fresh, Permissions::from_mode(0o600)).map_err(describe)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
-        fs::write(&fresh, text).map_err(describe)?;
-        fs::rename(&fresh, &self.file).map_err(describe)
+        secret_file::write(&self.file, &text)
     }
 
     /// The port that the server had before, when it is free or the server's own still; else another.
