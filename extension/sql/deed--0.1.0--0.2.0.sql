@@ -105,7 +105,7 @@ COMMENT ON FUNCTION deed.everyone() IS
   'The built-in recipient that every principal is in, visitors without identity included.';
 
 COMMENT ON FUNCTION deed.users() IS
-  'The built-in recipient that every registered, active user is in.';
+  'The built-in recipient that every registered user is in who is not removed.';
 
 CREATE OR REPLACE FUNCTION deed.has_permission(principal uuid, document uuid, level deed.permission_level)
   RETURNS boolean
