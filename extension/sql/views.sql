@@ -13,8 +13,8 @@ COMMENT ON VIEW deed.live_edge IS
 
 CREATE VIEW deed.orphaned_documents AS
   SELECT d.id AS document_id, d.title,
-    -- Each of these moments is known to lie in the past, so greatest never looks ahead.
-    greatest(d.created_at, s.since) AS since
+    -- A producer's clock may be ahead of this one.
+    least(greatest(d.created_at, s.since), pg_catalog.statement_timestamp()) AS since
   FROM deed.document AS d
   CROSS JOIN LATERAL (
     SELECT

@@ -20,18 +20,35 @@ pub const TOPIC: &str = "events";
 pub struct Owner {
     client: Client,
     apply_batch: Statement,
+    group: &'static str,
+    topic: &'static str,
     partition: i32,
     epoch: i64,
     next_offset: Option<i64>,
 }
 
 impl Owner {
-    /// Claims the partition.
-    pub fn claim(mut client: Client, partition: i32) -> Result<Self, Error> {
-        let row = client.query_one(CLAIM, &[&GROUP, &TOPIC, &partition, &topic_id()])?;
+    /// Claims the partition of [`TOPIC`] for [`GROUP`].
+    pub fn claim(client: Client, partition: i32) -> Result<Self, Error> {
+        Self::claim_for(client, GROUP, TOPIC, partition)
+    }
+
+    /// Claims a partition of any topic, for any group.
+    pub fn claim_for(
+        mut client: Client,
+        group: &'static str,
+        topic: &'static str,
+        partition: i32,
+    ) -> Result<Self, Error> {
+        let row = client.query_one(
+            CLAIM,
+            &[&group, &topic, &partition, &crate::event::id(topic)],
+        )?;
         Ok(Self {
             apply_batch: client.prepare(APPLY_BATCH)?,
             client,
+            group,
+            topic,
             partition,
             epoch: row.get(0),
             next_offset: row.get(1),
@@ -64,8 +81,8 @@ impl Owner {
         let row = self.client.query_one(
             &self.apply_batch,
             &[
-                &GROUP,
-                &TOPIC,
+                &self.group,
+                &self.topic,
                 &self.partition,
                 &self.epoch,
                 &self.next_offset,

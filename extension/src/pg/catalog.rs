@@ -153,20 +153,25 @@ pub fn current() -> Result<Catalog, Failure> {
             return Ok(catalog);
         }
         let invalidations = INVALIDATIONS.get();
-        let mut targets = [Target::default(); EXPECTED.len()];
-        for (target, expected) in targets.iter_mut().zip(&EXPECTED) {
-            *target = find(expected)?;
-        }
-        let catalog = Catalog {
-            targets,
-            levels: Level::ALL.map(|level| (level, oid_of(level))),
-            user: oid_of(RecipientKind::User),
-        };
+        let found = find_all();
+        // Both what was found and that something was not may be past already.
         if invalidations == INVALIDATIONS.get() {
-            CACHED.set(Some(catalog));
+            CACHED.set(Some(found?));
         }
         pgrx::check_for_interrupts!();
     }
+}
+
+fn find_all() -> Result<Catalog, Failure> {
+    let mut targets = [Target::default(); EXPECTED.len()];
+    for (target, expected) in targets.iter_mut().zip(&EXPECTED) {
+        *target = find(expected)?;
+    }
+    Ok(Catalog {
+        targets,
+        levels: Level::ALL.map(|level| (level, oid_of(level))),
+        user: oid_of(RecipientKind::User),
+    })
 }
 
 /// Locks the table, then its index, as the planner does, and gives the target under these locks.

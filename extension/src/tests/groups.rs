@@ -249,6 +249,49 @@ mod tests {
         assert_eq!(answer(orphans), "-");
     }
 
+    /// A grant counts before the instant and not at it, by every way of asking. A test is one
+    /// statement, so the instant stands still.
+    #[pg_test]
+    fn an_expiry_ends_a_grant_at_its_instant() {
+        let at = |micros: i32| {
+            answer(&format!(
+                "to_char((statement_timestamp() + interval '{micros} us') AT TIME ZONE 'UTC',
+                   'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+            ))
+        };
+        apply(&created(1));
+        apply(&revoked(OWNER, 2));
+        let mut second = 3;
+        let mut own_until = |expires_at: &str| {
+            second += 2;
+            let data = format!(
+                r#"{{"recipient":"{ANNE}","level":"owner","granted_by":"{OWNER}","expires_at":"{expires_at}"}}"#
+            );
+            tell("permission.granted", DOCUMENT, second, &data);
+        };
+        let counts = || {
+            [
+                format!("deed.has_permission('{ANNE}', '{DOCUMENT}', 'viewer')"),
+                format!("deed.effective_level('{ANNE}', '{DOCUMENT}') IS NOT NULL"),
+                format!("EXISTS (SELECT FROM deed.list_documents('{ANNE}'))"),
+                format!("EXISTS (SELECT FROM deed.list_principals('{DOCUMENT}'))"),
+                format!("EXISTS (SELECT FROM deed.list_permissions('{DOCUMENT}'))"),
+                "NOT EXISTS (SELECT FROM deed.orphaned_documents)".to_owned(),
+            ]
+            .map(|question| answer(&question))
+        };
+        own_until(&at(0));
+        assert_eq!(counts(), ["false"; 6]);
+        own_until(&at(1));
+        assert_eq!(counts(), ["true"; 6]);
+
+        let in_trash = format!("EXISTS (SELECT FROM deed.list_deleted('{ANNE}'))");
+        apply(&deleted(40));
+        assert_eq!(answer(&in_trash), "true");
+        own_until(&at(0));
+        assert_eq!(answer(&in_trash), "false");
+    }
+
     /// How often tables were read from end to end in this transaction.
     fn whole_reads() -> String {
         answer(

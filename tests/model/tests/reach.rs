@@ -54,6 +54,17 @@ fn situations(history: &[Event]) -> Vec<(&'static str, bool)> {
         let grants = model.permissions(document, NOW);
         grants.iter().any(|(to, _)| *to == principal)
     };
+    let in_the_middle = |kind: &str| {
+        let added = |e: &Event| e.kind == "group.member_added";
+        history.iter().filter(|e| e.kind == kind).any(|event| {
+            let middle = event.subject;
+            let below = |e: &Event| added(e) && e.subject == middle;
+            let above = |e: &Event| {
+                added(e) && e.subject != middle && e.data["member"] == middle.to_string()
+            };
+            history.iter().any(below) && history.iter().any(above)
+        })
+    };
     vec![
         (
             "one id, other content",
@@ -106,6 +117,14 @@ fn situations(history: &[Event]) -> Vec<(&'static str, bool)> {
                     && b.kind == "group.member_added"
                     && a.subject == b.subject
             }),
+        ),
+        (
+            "a group removed in the middle of a chain",
+            in_the_middle("principal.removed"),
+        ),
+        (
+            "a group restored in the middle of a chain",
+            in_the_middle("principal.restored"),
         ),
         (
             "something lies in a trash",

@@ -174,10 +174,11 @@ impl Case {
         if !principal.starts_with("group:") {
             for page in PAGE_SIZES {
                 let list = asked.principals(what, level, page);
-                let found = !self.is_removed(principal)
-                    && (list.contains(&who)
-                        || list.contains(&EVERYONE)
+                // Nothing of theirs is a removed principal's.
+                let by_built_in = !self.is_removed(principal)
+                    && (list.contains(&EVERYONE)
                         || (self.is_active_user(principal) && list.contains(&USERS)));
+                let found = list.contains(&who) || by_built_in;
                 count("list_principals", &format!(" (pages of {page})"), found);
             }
         }

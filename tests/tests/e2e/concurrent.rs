@@ -3,4 +3,5 @@
 
 mod isolation;
 mod pairs;
+mod quarantine;
 mod races;

@@ -4,10 +4,12 @@
 use deed_model::random::{DOCUMENTS, PRINCIPALS};
 use deed_tests::answers::Subjects;
 use deed_tests::event::Event;
-use deed_tests::owner::Owner;
+use deed_tests::owner::{GROUP, Owner};
 use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
+
+use crate::ground::Ground;
 
 mod histories;
 mod random;
@@ -23,10 +25,17 @@ fn subjects() -> Subjects {
     }
 }
 
-/// Applies each step: several events as a batch of records in either mode; one alone now and then by
+/// The owners of a partition of three topics.
+fn owners(ground: &Ground) -> [Owner; 3] {
+    ["documents", "principals", "permissions"]
+        .map(|topic| Owner::claim_for(ground.session(), GROUP, topic, 0).expect("claimed"))
+}
+
+/// Applies each step, as of any of the topics: several events as a batch of records in either mode; one alone now and then by
 /// `deed.apply`.
-fn apply(owner: &mut Owner, steps: &[Vec<Event>], rng: &mut StdRng) {
+fn apply(owners: &mut [Owner], steps: &[Vec<Event>], rng: &mut StdRng) {
     for step in steps {
+        let owner = &mut owners[rng.random_range(0..owners.len())];
         if let ([event], true) = (step.as_slice(), rng.random_bool(0.3)) {
             let envelope = event.envelope().to_string();
             owner

@@ -1,5 +1,6 @@
 //! What events take and refuse.
 
+mod stored;
 mod types;
 
 use deed_core::Rejection;

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::{PAGE_SIZE, apply, subjects};
+use super::{PAGE_SIZE, apply, owners, subjects};
 use crate::ground::Ground;
 
 const ORDERS: usize = 200;
@@ -20,13 +20,13 @@ fn every_history_leaves_the_same_tables_in_200_orders() {
     let began = Instant::now();
     let mut rng = StdRng::seed_from_u64(load::seed());
     let mut ground = Ground::new("law_histories");
-    let mut owner = ground.owner(0);
+    let mut owners = owners(&ground);
     let histories = deed_model::histories::all();
     let mut failures = Vec::new();
     for (name, events) in &histories {
         // In the order in which it is written, for the others to be held against.
         ground.clear();
-        apply(&mut owner, std::slice::from_ref(events), &mut rng);
+        apply(&mut owners, std::slice::from_ref(events), &mut rng);
         let first = Snapshot::take(ground.client());
         if let Err(difference) = ground.judge(events, &subjects(), PAGE_SIZE) {
             failures.push(format!("{name}, as written:\n{difference}"));
@@ -34,7 +34,7 @@ fn every_history_leaves_the_same_tables_in_200_orders() {
         for _ in 1..ORDERS {
             let steps = steps(events, &mut rng);
             ground.clear();
-            apply(&mut owner, &steps, &mut rng);
+            apply(&mut owners, &steps, &mut rng);
             if let Err(difference) = Snapshot::take(ground.client()).compare(&first) {
                 failures.push(format!("{name}:\n{}{difference}", text(&steps)));
                 break;

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestCaseError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{PAGE_SIZE, apply, subjects};
+use super::{PAGE_SIZE, apply, owners, subjects};
 use crate::ground::{Ground, runner};
 
 const HISTORIES: u32 = 2_000;
@@ -30,8 +30,8 @@ fn random_histories_give_the_answers_of_the_model() {
     };
     let mut runner = runner(load::seed(), config);
     let ground = Ground::new("law_random");
-    let owner = ground.owner(0);
-    let ground = RefCell::new((ground, owner));
+    let owners = owners(&ground);
+    let ground = RefCell::new((ground, owners));
     let applied = RefCell::new(0);
     // How each batch comes shrinks apart from the telling.
     let outcome = runner.run(&(telling(EVENTS), any::<u64>()), |(telling, modes)| {
@@ -39,9 +39,9 @@ fn random_histories_give_the_answers_of_the_model() {
             |places: &Vec<usize>| places.iter().map(|n| telling.events[*n].clone()).collect();
         let steps: Vec<Vec<Event>> = telling.batches.iter().map(told).collect();
         let mut rng = StdRng::seed_from_u64(modes);
-        let (ground, owner) = &mut *ground.borrow_mut();
+        let (ground, owners) = &mut *ground.borrow_mut();
         ground.clear();
-        apply(owner, &steps, &mut rng);
+        apply(owners, &steps, &mut rng);
         *applied.borrow_mut() += steps.iter().map(Vec::len).sum::<usize>();
         ground
             .judge(&telling.events, &subjects(), PAGE_SIZE)
