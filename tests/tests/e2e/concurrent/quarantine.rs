@@ -52,8 +52,9 @@ fn a_batch_waits_for_a_redrive_before_it_locks_anything() {
             .client()
             .batch_execute("SET lock_timeout = '10s'")
             .expect("set");
-        others.apply(&[next]).expect("nobody is in the way");
+        let applied = others.apply(&[next]);
         redriving.batch_execute("COMMIT").expect("committed");
         assert_eq!(waiting.join().expect("the other group"), 1);
+        applied.expect("nobody is in the way");
     });
 }
