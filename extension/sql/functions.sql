@@ -42,6 +42,14 @@ CREATE FUNCTION deed.effective_level(principal uuid, document uuid)
 COMMENT ON FUNCTION deed.effective_level(uuid, uuid) IS
   'The level that the principal holds on the document, or null.';
 
+CREATE FUNCTION deed.check_many(
+    principal uuid, documents uuid[], level deed.permission_level)
+  RETURNS TABLE (document_id uuid, allowed boolean)
+  LANGUAGE c STABLE PARALLEL SAFE COST 20000 ROWS 100
+  AS 'MODULE_PATHNAME', 'deed_check_many_0_3';
+COMMENT ON FUNCTION deed.check_many(uuid, uuid[], deed.permission_level) IS
+  'Whether the principal holds at least this level on each of the documents, in the order asked. Null for a document that is null; no rows when an argument is.';
+
 -- Lists. A page shorter than page_size is the last; a row's cursor continues behind that row.
 
 CREATE FUNCTION deed.list_documents(

@@ -1,10 +1,15 @@
--- Every index beside the primary keys, with the question that it answers. The checks read some of
--- them directly (src/pg/catalog.rs holds their expected shape), and closure_pkey.
+-- Every index beside the primary keys, with the question that it answers. Checks and lists read some
+-- of them directly (src/pg/catalog.rs holds their expected shape), and permission_pkey and closure_pkey.
 
--- What does this principal hold on this document? Answered from the index alone.
-CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, document_id)
-  INCLUDE (level, expires_at) WHERE level IS NOT NULL;
-COMMENT ON INDEX deed.permission_by_recipient IS 'Checks, and the documents of a recipient.';
+-- What is this recipient granted, from a level on? Answered from the index alone.
+CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, level, document_id)
+  INCLUDE (expires_at) WHERE level IS NOT NULL;
+COMMENT ON INDEX deed.permission_by_recipient IS 'Lists: the documents of a recipient by id, and the trash.';
+
+-- The same, newest first. Unique, but no primary key: those can't descend.
+CREATE UNIQUE INDEX listing_newest_first
+  ON deed.listing (recipient_id, level, last_modified DESC, document_id DESC) INCLUDE (expires_at);
+COMMENT ON INDEX deed.listing_newest_first IS 'Lists: the documents of a recipient, newest first.';
 
 -- Is this one of the few documents on which nobody has a level? Each document with a permission
 -- has a row, so a document that is absent here is created and not deleted.
@@ -29,6 +34,7 @@ COMMENT ON INDEX deed.principal_by_promotion IS 'Checks: the links that a user t
 CREATE INDEX membership_by_member ON deed.membership (member_id, group_id) WHERE NOT removed;
 COMMENT ON INDEX deed.membership_by_member IS 'Checks: the groups that a principal is in.';
 
--- Who reached this group? Asked when something changes behind it.
+-- Who reaches this group?
 CREATE INDEX closure_by_group ON deed.closure (group_id, member_id);
-COMMENT ON INDEX deed.closure_by_group IS 'Applying: whose closure changes with that of a group.';
+COMMENT ON INDEX deed.closure_by_group IS
+  'Applying: whose closure changes with that of a group. Checks: how a principal of many groups reaches one of few recipients.';

@@ -62,7 +62,8 @@ CREATE TABLE deed.permission (
   granted_by   uuid,
   granted_at   timestamptz NOT NULL,
   expires_at   timestamptz,
-  PRIMARY KEY (document_id, recipient_id)
+  -- Checks are answered from this index alone.
+  PRIMARY KEY (document_id, recipient_id) INCLUDE (level, expires_at)
 );
 COMMENT ON TABLE deed.permission IS
   'What one recipient holds on one document. Written under the document''s row lock alone.';
@@ -91,8 +92,7 @@ CREATE TABLE deed.listing (
   level         deed.permission_level NOT NULL,
   last_modified timestamptz NOT NULL,
   document_id   uuid NOT NULL,
-  expires_at    timestamptz,
-  PRIMARY KEY (recipient_id, level, last_modified, document_id) INCLUDE (expires_at)
+  expires_at    timestamptz
 );
 COMMENT ON TABLE deed.listing IS
   'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked, on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';

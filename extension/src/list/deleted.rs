@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{open, pack, page_size, unpack};
 use crate::closure;
 use crate::failure::Failure;
-use crate::pg::ids::{core_uuid, sql_uuid};
+use crate::pg::btree::ask;
+use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_deleted`.
@@ -46,12 +47,12 @@ pub fn page(principal: Uuid, after: Option<&str>, rows: i32) -> Result<Vec<Row>,
                AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp())) \
            AND ($3 IS NULL OR (d.deleted_at, d.id) < ($2, $3)) \
          ORDER BY d.deleted_at DESC, d.id DESC LIMIT $4";
-    let closure: Vec<_> = closure::of(principal)?.into_iter().map(sql_uuid).collect();
+    let closure = ask(|indexes| closure::of(indexes, principal))?;
     let arguments = [
-        arg(closure),
+        arg(sql_uuids(&closure)),
         arg(after.as_ref().map(|(deleted_at, _)| *deleted_at)),
         arg(after.as_ref().map(|(_, id)| sql_uuid(*id))),
-        arg(limit),
+        arg(limit as i64),
     ];
     Ok(spi::read(sql, &arguments, |row| {
         let id = core_uuid(row.get(1)?);

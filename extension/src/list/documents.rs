@@ -1,15 +1,26 @@
 //! The documents that a principal can see.
+//!
+//! Each member of the principal's closure has a range of an index at each level, in the order of the
+//! list. They are merged as far as the page goes, so what a page costs depends neither on how many
+//! documents there are nor on how many pages came before.
+
+use std::collections::HashMap;
 
 use deed_core::{Level, cursor};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use super::merge::{Feed, Merge};
 use super::{open, pack, page_size, unpack};
 use crate::closure;
 use crate::failure::Failure;
+use crate::pg::btree::key::Key;
+use crate::pg::btree::{Indexes, Reader, ask};
+use crate::pg::catalog::{self, Catalog, Index};
 use crate::pg::enums::DocumentSort;
-use crate::pg::ids::{core_uuid, sql_uuid};
+use crate::pg::ids::{core_uuid, sql_uuids};
+use crate::pg::session;
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_documents`.
@@ -48,50 +59,168 @@ pub fn page(
         sort.word().as_bytes(),
     ];
     let after = open(binding, after)?.map(unpack);
-    let (condition, order) = match sort {
-        DocumentSort::LastModified => (
-            "(d.last_modified, d.id) < ($3, $4)",
-            "d.last_modified DESC, d.id DESC",
-        ),
-        DocumentSort::Id => ("d.id > $4", "d.id"),
+    let question = Question {
+        levels: Level::ALL.into_iter().filter(|of| *of >= level).collect(),
+        sort,
+        after: after.map(|(at, id)| (at.map_or(i64::MAX, i64::from), id)),
+        now: session::statement_start(),
+        catalog: catalog::current()?,
     };
-    let sql = format!(
-        "SELECT d.id, g.level, d.title, d.created_at, d.created_by, d.last_modified, \
-           d.last_modified_by \
-         FROM (SELECT l.document_id, pg_catalog.max(l.level) AS level \
-           FROM deed.listing AS l \
-           WHERE l.recipient_id = ANY ($1) \
-             AND (l.expires_at IS NULL OR l.expires_at > pg_catalog.statement_timestamp()) \
-           GROUP BY l.document_id) AS g \
-         JOIN deed.document AS d ON d.id = g.document_id \
-         WHERE g.level >= $2::deed.permission_level \
-           AND d.created_at IS NOT NULL AND d.deleted_at IS NULL \
-           AND ($4 IS NULL OR {condition}) \
-         ORDER BY {order} LIMIT $5"
-    );
-    let closure: Vec<_> = closure::of(principal)?.into_iter().map(sql_uuid).collect();
-    let arguments = [
-        arg(closure),
-        arg(level.word()),
-        arg(after.as_ref().map(|(last_modified, _)| *last_modified)),
-        arg(after.as_ref().map(|(_, id)| sql_uuid(*id))),
-        arg(limit),
-    ];
-    Ok(spi::read(&sql, &arguments, |row| {
-        let id = core_uuid(row.get(1)?);
-        let last_modified: TimestampWithTimeZone = row.get(6)?;
-        Some(Row {
-            id,
-            level: row.get(2)?,
-            title: row.get(3),
-            created_at: row.get(4)?,
-            created_by: row.get(5)?,
-            last_modified,
-            last_modified_by: row.get(7)?,
-            cursor: cursor::seal(binding, &pack(last_modified, id)),
+    let found = ask(|indexes| question.answer(indexes, principal, limit))?;
+    let ids: Vec<Uuid> = found.iter().map(|(id, _)| *id).collect();
+    let mut rows = rows_of(&ids);
+    Ok(found
+        .into_iter()
+        .filter_map(|(id, level)| {
+            let mut row = rows.remove(&id)?;
+            row.level = question.catalog.level_oid(level);
+            row.cursor = cursor::seal(binding, &pack(row.last_modified, id));
+            Some(row)
         })
-    })
-    .into_iter()
-    .flatten()
-    .collect())
+        .collect())
+}
+
+struct Question {
+    levels: Vec<Level>,
+    sort: DocumentSort,
+    /// The last row of the page before.
+    after: Option<(i64, Uuid)>,
+    now: i64,
+    catalog: Catalog,
+}
+
+impl Question {
+    fn answer(
+        &self,
+        indexes: &Indexes,
+        principal: Uuid,
+        limit: usize,
+    ) -> Result<Vec<(Uuid, Level)>, Failure> {
+        let members = closure::of(indexes, principal)?;
+        let index = match self.sort {
+            DocumentSort::LastModified => Index::NewestFirst,
+            DocumentSort::Id => Index::PermissionByRecipient,
+        };
+        let reader = indexes.get(index)?;
+        let feed = |(prefix, level)| Feed {
+            reader,
+            prefix,
+            level,
+            from: Some(self.start(prefix)),
+        };
+        let feeds = self.prefixes(&members).map(feed).collect();
+        let wide = match self.sort {
+            DocumentSort::LastModified => self.wide(reader, &members)?,
+            DocumentSort::Id => Vec::new(),
+        };
+        let mut merge = Merge::new(feeds, wide, self.now)?;
+        let mut found = Vec::with_capacity(limit);
+        while found.len() < limit
+            && let Some((at, level)) = merge.next()?
+        {
+            let id = match self.sort {
+                DocumentSort::LastModified => at.id_descending_at(8),
+                DocumentSort::Id => at.id_at(0),
+            };
+            // Rows in the order of last_modified leave with their document.
+            if self.sort == DocumentSort::LastModified
+                || indexes.row(Index::DocumentNotLive, id)?.is_none()
+            {
+                found.push((id, level));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the ranges of these recipients begin with.
+    fn prefixes(&self, members: &[Uuid]) -> impl Iterator<Item = (Key, Level)> {
+        members.iter().flat_map(move |member| {
+            self.levels.iter().map(move |level| {
+                let label = self.catalog.level_oid(*level);
+                (Key::EMPTY.id(*member).label(label), *level)
+            })
+        })
+    }
+
+    /// Where in its range a page begins. Wide documents, at infinity, come by another way.
+    fn start(&self, prefix: Key) -> Key {
+        match (self.sort, self.after) {
+            (DocumentSort::LastModified, None) => prefix.instant_descending(INFINITY - 1),
+            (DocumentSort::LastModified, Some((at, id))) => {
+                prefix.instant_descending(at).id_descending(id).behind()
+            }
+            (DocumentSort::Id, None) => prefix,
+            (DocumentSort::Id, Some((_, id))) => prefix.id(id).behind(),
+        }
+    }
+
+    /// The wide documents behind the page before, and where they stand in the list. Their rows hold no
+    /// time, so all of them are looked up.
+    fn wide(&self, reader: &Reader, members: &[Uuid]) -> Result<Vec<(Key, Level)>, Failure> {
+        let mut levels: HashMap<Uuid, Level> = HashMap::new();
+        let mut entries = Vec::new();
+        for (prefix, level) in self.prefixes(members) {
+            let prefix = prefix.instant_descending(INFINITY);
+            entries.clear();
+            let mut from = Some(prefix);
+            while let Some(start) = from {
+                from = reader.fetch(&prefix, start, 1_000, &mut entries)?;
+            }
+            let lives = |at: Option<i64>| at.is_none_or(|at| at > self.now);
+            for entry in entries.iter().filter(|entry| lives(entry.carried.instant)) {
+                if reader.sees(entry) {
+                    let id = entry.key.id_descending_at(prefix.as_bytes().len());
+                    let held = levels.entry(id).or_insert(level);
+                    *held = (*held).max(level);
+                }
+            }
+        }
+        if levels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = levels.keys().copied().collect();
+        let rows = spi::read_planned(
+            "SELECT d.id, d.last_modified \
+             FROM unnest($1) AS n (id) JOIN deed.document AS d ON d.id = n.id \
+             WHERE d.created_at IS NOT NULL AND d.deleted_at IS NULL",
+            &[arg(sql_uuids(&ids))],
+            |row| Some((row.get::<TimestampWithTimeZone>(2)?, core_uuid(row.get(1)?))),
+        );
+        let rows = rows.into_iter().flatten();
+        let rows = rows.map(|(at, id)| (i64::from(at), id));
+        Ok(rows
+            .filter(|row| self.after.is_none_or(|after| *row < after))
+            .map(|(at, id)| {
+                let at = Key::EMPTY.instant_descending(at).id_descending(id);
+                (at, levels[&id])
+            })
+            .collect())
+    }
+}
+
+/// Postgres' `infinity`.
+const INFINITY: i64 = i64::MAX;
+
+/// What a page says of its documents; level and cursor are filled in by the caller.
+fn rows_of(ids: &[Uuid]) -> HashMap<Uuid, Row> {
+    let rows = spi::read_planned(
+        "SELECT d.id, d.title, d.created_at, d.created_by, d.last_modified, d.last_modified_by \
+         FROM unnest($1) AS n (id) JOIN deed.document AS d ON d.id = n.id",
+        &[arg(sql_uuids(ids))],
+        |row| {
+            let id = core_uuid(row.get(1)?);
+            let row = Row {
+                id,
+                level: pg_sys::InvalidOid,
+                title: row.get(2),
+                created_at: row.get(3)?,
+                created_by: row.get(4)?,
+                last_modified: row.get(5)?,
+                last_modified_by: row.get(6)?,
+                cursor: String::new(),
+            };
+            Some((id, row))
+        },
+    );
+    rows.into_iter().flatten().collect()
 }

@@ -34,7 +34,7 @@ pub fn page(group: Uuid, after: Option<&str>, rows: i32) -> Result<Vec<Row>, Fai
            AND g.removed_at IS NULL AND p.removed_at IS NULL \
            AND ($2 IS NULL OR m.member_id > $2) \
          ORDER BY m.member_id LIMIT $3";
-    let arguments = [arg(sql_uuid(group)), arg(after), arg(limit)];
+    let arguments = [arg(sql_uuid(group)), arg(after), arg(limit as i64)];
     Ok(spi::read(sql, &arguments, |row| {
         let id = core_uuid(row.get(1)?);
         Some(Row {

@@ -3,6 +3,7 @@
 pub mod deleted;
 pub mod documents;
 pub mod members;
+mod merge;
 pub mod permissions;
 pub mod principals;
 
@@ -12,10 +13,10 @@ use uuid::Uuid;
 use crate::failure::{Failure, SqlState};
 
 /// Refuses page sizes outside 1 to 1,000.
-fn page_size(rows: i32) -> Result<i64, Failure> {
+fn page_size(rows: i32) -> Result<usize, Failure> {
     const LARGEST: i32 = 1_000;
     match (1..=LARGEST).contains(&rows) {
-        true => Ok(i64::from(rows)),
+        true => Ok(rows as usize),
         false => Err(Failure::new(
             SqlState::PageSize,
             format!("page_size is {rows}, expected 1 to {LARGEST}"),

@@ -47,7 +47,7 @@ pub fn page(document: Uuid, after: Option<&str>, rows: i32) -> Result<Vec<Row>, 
            AND r.removed_at IS NULL \
            AND ($2 IS NULL OR p.recipient_id > $2) \
          ORDER BY p.recipient_id LIMIT $3";
-    let arguments = [arg(sql_uuid(document)), arg(after), arg(limit)];
+    let arguments = [arg(sql_uuid(document)), arg(after), arg(limit as i64)];
     Ok(spi::read(sql, &arguments, |row| {
         let recipient = core_uuid(row.get(1)?);
         Some(Row {

@@ -79,7 +79,7 @@ pub fn page(
         arg(sql_uuid(document)),
         arg(level.word()),
         arg(after),
-        arg(limit),
+        arg(limit as i64),
     ];
     Ok(spi::read(WHO, &arguments, |row| {
         let id = core_uuid(row.get(1)?);

@@ -3,12 +3,13 @@
 //! Found once a backend and kept until Postgres says that one of them changed.
 
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 
 use deed_core::{Level, RecipientKind};
 use pgrx::datum::FromDatum;
 use pgrx::pg_sys;
 
+use super::btree::key::{Column, Included, Shape};
 use super::enums::oid_of;
 use crate::failure::{Failure, SqlState};
 
@@ -19,13 +20,18 @@ struct Expected {
     /// How `pg_get_indexdef` begins behind `USING`, and ends; storage parameters may stand between.
     /// What stands before depends on the search_path.
     definition: (&'static str, &'static str),
+    shape: Shape,
 }
 
-/// The indexes that checks read. `sql/indexes.sql` says which question each answers.
+/// The indexes that checks and lists read. `sql/indexes.sql` says which question each answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
-    /// `deed.permission_by_recipient`: recipient, document; level, expires_at
+    /// `deed.permission_pkey`: document, recipient; level, expires_at
+    Permission,
+    /// `deed.permission_by_recipient`: recipient, level, document; expires_at
     PermissionByRecipient,
+    /// `deed.listing_newest_first`: recipient, level, last_modified down, document down; expires_at
+    NewestFirst,
     /// `deed.document_not_live`: document
     DocumentNotLive,
     /// `deed.principal_kind`: principal; kind
@@ -38,17 +44,70 @@ pub enum Index {
     MembershipByMember,
     /// `deed.closure_pkey`: member, group
     Closure,
+    /// `deed.closure_by_group`: group, member
+    ClosureByGroup,
 }
 
+impl Index {
+    /// How many there are.
+    pub const COUNT: usize = 10;
+
+    /// Its columns.
+    pub fn shape(self) -> &'static Shape {
+        &EXPECTED[self as usize].shape
+    }
+
+    /// Its name in schema `deed`.
+    pub fn name(self) -> &'static str {
+        EXPECTED[self as usize].index.to_str().unwrap_or_default()
+    }
+}
+
+const IDS: &[Column] = &[Column::Id, Column::Id];
+
 /// In the order of [`Index`].
-const EXPECTED: [Expected; 7] = [
+static EXPECTED: [Expected; Index::COUNT] = [
+    Expected {
+        table: c"permission",
+        index: c"permission_pkey",
+        definition: (
+            "btree (document_id, recipient_id) INCLUDE (level, expires_at)",
+            "",
+        ),
+        shape: Shape {
+            key: IDS,
+            included: &[Included::Label, Included::Instant],
+        },
+    },
     Expected {
         table: c"permission",
         index: c"permission_by_recipient",
         definition: (
-            "btree (recipient_id, document_id) INCLUDE (level, expires_at)",
+            "btree (recipient_id, level, document_id) INCLUDE (expires_at)",
             " WHERE (level IS NOT NULL)",
         ),
+        shape: Shape {
+            key: &[Column::Id, Column::Label, Column::Id],
+            included: &[Included::Instant],
+        },
+    },
+    Expected {
+        table: c"listing",
+        index: c"listing_newest_first",
+        definition: (
+            "btree (recipient_id, level, last_modified DESC, document_id DESC) \
+             INCLUDE (expires_at)",
+            "",
+        ),
+        shape: Shape {
+            key: &[
+                Column::Id,
+                Column::Label,
+                Column::InstantDescending,
+                Column::IdDescending,
+            ],
+            included: &[Included::Instant],
+        },
     },
     Expected {
         table: c"document",
@@ -57,16 +116,28 @@ const EXPECTED: [Expected; 7] = [
             "btree (id)",
             " WHERE ((created_at IS NULL) OR (deleted_at IS NOT NULL))",
         ),
+        shape: Shape {
+            key: &[Column::Id],
+            included: &[],
+        },
     },
     Expected {
         table: c"principal",
         index: c"principal_kind",
         definition: ("btree (id) INCLUDE (kind)", ""),
+        shape: Shape {
+            key: &[Column::Id],
+            included: &[Included::Label],
+        },
     },
     Expected {
         table: c"principal",
         index: c"principal_removed",
         definition: ("btree (id)", " WHERE (removed_at IS NOT NULL)"),
+        shape: Shape {
+            key: &[Column::Id],
+            included: &[],
+        },
     },
     Expected {
         table: c"principal",
@@ -75,16 +146,37 @@ const EXPECTED: [Expected; 7] = [
             "btree (promoted_to, id)",
             " WHERE (promoted_to IS NOT NULL)",
         ),
+        shape: Shape {
+            key: IDS,
+            included: &[],
+        },
     },
     Expected {
         table: c"membership",
         index: c"membership_by_member",
         definition: ("btree (member_id, group_id)", " WHERE (NOT removed)"),
+        shape: Shape {
+            key: IDS,
+            included: &[],
+        },
     },
     Expected {
         table: c"closure",
         index: c"closure_pkey",
         definition: ("btree (member_id, group_id)", ""),
+        shape: Shape {
+            key: IDS,
+            included: &[],
+        },
+    },
+    Expected {
+        table: c"closure",
+        index: c"closure_by_group",
+        definition: ("btree (group_id, member_id)", ""),
+        shape: Shape {
+            key: IDS,
+            included: &[],
+        },
     },
 ];
 
@@ -100,7 +192,7 @@ pub struct Target {
 /// Everything that checks look up by OID.
 #[derive(Clone, Copy)]
 pub struct Catalog {
-    targets: [Target; EXPECTED.len()],
+    targets: [Target; Index::COUNT],
     levels: [(Level, pg_sys::Oid); 3],
     /// Label of the kind of principals that sign in.
     pub user: pg_sys::Oid,
@@ -111,6 +203,9 @@ thread_local! {
     /// How many invalidations have come: one that comes while the indexes are looked for may
     /// concern one that was found already.
     static INVALIDATIONS: Cell<u64> = const { Cell::new(0) };
+    /// The indexes that this transaction has locked, a bit each in the order of [`Index`]: asking
+    /// the lock manager each time would cost a check as much as a look into a small index.
+    static LOCKED: Cell<u16> = const { Cell::new(0) };
 }
 
 impl Catalog {
@@ -126,11 +221,30 @@ impl Catalog {
     }
 }
 
-/// Asks Postgres to tell of changes; once a backend.
+/// Asks Postgres to tell of changes, and of the end of locks; once a backend.
 pub fn watch_changes() {
-    // SAFETY: the callback stays loaded as long as the library, which Postgres never unloads.
+    // SAFETY: the callbacks stay loaded as long as the library, which Postgres never unloads.
     unsafe {
         pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::from(0_usize));
+        pg_sys::RegisterXactCallback(Some(forget_locks), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(forget_locks_within), std::ptr::null_mut());
+    }
+}
+
+/// At whatever end of a transaction.
+unsafe extern "C-unwind" fn forget_locks(_: pg_sys::XactEvent::Type, _: *mut c_void) {
+    LOCKED.set(0);
+}
+
+/// A subtransaction that is rolled back gives away what it locked; one that commits hands it on.
+unsafe extern "C-unwind" fn forget_locks_within(
+    event: pg_sys::SubXactEvent::Type,
+    _: pg_sys::SubTransactionId,
+    _: pg_sys::SubTransactionId,
+    _: *mut c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        LOCKED.set(0);
     }
 }
 
@@ -143,6 +257,7 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::O
     });
     if concerned || relation == pg_sys::InvalidOid {
         CACHED.set(None);
+        LOCKED.set(0);
     }
 }
 
@@ -163,13 +278,24 @@ pub fn current() -> Result<Catalog, Failure> {
 }
 
 fn find_all() -> Result<Catalog, Failure> {
-    let mut targets = [Target::default(); EXPECTED.len()];
+    let mut targets = [Target::default(); Index::COUNT];
     for (target, expected) in targets.iter_mut().zip(&EXPECTED) {
         *target = find(expected)?;
     }
+    let levels = Level::ALL.map(|level| (level, oid_of(level)));
+    // Labels made with their type have even OIDs that ascend, and indexes compare these as numbers
+    // (enum_cmp_internal); one that was added later would be compared otherwise.
+    let labels = levels.map(|(_, label)| label.to_u32());
+    if !labels.is_sorted() || labels.iter().any(|label| label % 2 != 0) {
+        return Err(Failure::new(
+            SqlState::IndexUnusable,
+            "checks can't be answered: the labels of deed.permission_level are not in their order",
+        )
+        .hint("The type must be as CREATE EXTENSION deed made it."));
+    }
     Ok(Catalog {
         targets,
-        levels: Level::ALL.map(|level| (level, oid_of(level))),
+        levels,
         user: oid_of(RecipientKind::User),
     })
 }
@@ -179,8 +305,12 @@ fn find_all() -> Result<Catalog, Failure> {
 /// The order matters: REINDEX CONCURRENTLY and DROP INDEX wait for those who hold the table. Taking
 /// a lock processes invalidations, so an index that was replaced meanwhile is found anew.
 pub fn lock(index: Index) -> Result<Target, Failure> {
+    let bit = 1 << index as u16;
     loop {
         let target = current()?.targets[index as usize];
+        if LOCKED.get() & bit != 0 {
+            return Ok(target);
+        }
         // SAFETY: locking an OID is allowed even when its relation is gone. Locks are kept to the
         // end of the transaction, as for any table that a query has read.
         unsafe {
@@ -191,6 +321,7 @@ pub fn lock(index: Index) -> Result<Target, Failure> {
             .get()
             .is_some_and(|catalog| catalog.targets[index as usize] == target)
         {
+            LOCKED.set(LOCKED.get() | bit);
             return Ok(target);
         }
         pgrx::check_for_interrupts!();
@@ -261,13 +392,46 @@ unsafe fn inspect(
             Some((_, shape))
                 if shape.starts_with(begins)
                     && shape.ends_with(ends)
-                    && shape.contains(" WHERE ") != ends.is_empty() =>
+                    && shape.contains(" WHERE ") != ends.is_empty()
+                    && has_types(relation.rd_id, &expected.shape) =>
             {
                 None
             }
             _ => Some("is not defined as expected"),
         }
     }
+}
+
+/// Entries are read by these types.
+///
+/// # Safety
+/// `index` is locked.
+unsafe fn has_types(index: pg_sys::Oid, shape: &Shape) -> bool {
+    enum Type {
+        Id,
+        Label,
+        Instant,
+    }
+    let key = shape.key.iter().map(|column| match column {
+        Column::Id | Column::IdDescending => Type::Id,
+        Column::Label => Type::Label,
+        Column::InstantDescending => Type::Instant,
+    });
+    let included = shape.included.iter().map(|column| match column {
+        Included::Label => Type::Label,
+        Included::Instant => Type::Instant,
+    });
+    key.chain(included).zip(1..).all(|(expected, position)| {
+        // SAFETY: syscache look-ups.
+        unsafe {
+            let found = pg_sys::get_atttype(index, position);
+            match expected {
+                Type::Id => found == pg_sys::UUIDOID,
+                Type::Label => pg_sys::type_is_enum(found),
+                Type::Instant => found == pg_sys::TIMESTAMPTZOID,
+            }
+        }
+    })
 }
 
 fn unusable(expected: &Expected, problem: &str) -> Failure {

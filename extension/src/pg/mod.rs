@@ -5,11 +5,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod btree;
 pub mod catalog;
 pub mod entry;
 pub mod enums;
 pub mod ids;
-pub mod index_scan;
 pub mod raise;
 pub mod session;
 pub mod spi;

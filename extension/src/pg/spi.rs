@@ -3,6 +3,8 @@
 //! pgrx's own client takes a new snapshot for a read as soon as the transaction has written, so a
 //! list would see more than the query around it. Here the caller says which one it means.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_long};
 
 use pgrx::datum::{DatumWithOid, FromDatum, IntoDatum};
@@ -42,6 +44,45 @@ pub fn execute(sql: &str, arguments: &[DatumWithOid<'_>]) {
     write(sql, arguments, |_| ());
 }
 
+/// Like [`read`], with a plan that is kept for the session, one for all arguments. Postgres plans it
+/// anew when what it reads has changed.
+pub fn read_planned<T>(
+    sql: &'static str,
+    arguments: &[DatumWithOid<'_>],
+    row: impl FnMut(&Row) -> T,
+) -> Vec<T> {
+    let kept = PLANS.with_borrow(|plans| plans.get(sql).copied());
+    connected(arguments, row, |values, nulls| {
+        let plan = kept.unwrap_or_else(|| keep(sql, arguments));
+        // SAFETY: within `connected`; the plan was made for arguments of these types.
+        unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), true, 0) }
+    })
+}
+
+thread_local! {
+    static PLANS: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::default();
+}
+
+/// Within `connected`.
+fn keep(sql: &'static str, arguments: &[DatumWithOid<'_>]) -> pg_sys::SPIPlanPtr {
+    let text = CString::new(sql).expect("statements hold no zero byte");
+    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    // SAFETY: the text and types outlive the call, which copies them; a kept plan is the session's.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare_cursor(
+            text.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+        );
+        assert!(!plan.is_null(), "SPI_prepare_cursor");
+        pg_sys::SPI_keepplan(plan);
+        plan
+    };
+    PLANS.with_borrow_mut(|plans| plans.insert(sql, plan));
+    plan
+}
+
 /// An argument whose type says its SQL type.
 pub fn arg<'a, T: IntoDatum>(value: T) -> DatumWithOid<'a> {
     DatumWithOid::from(value)
@@ -51,10 +92,32 @@ fn run<T>(
     sql: &str,
     arguments: &[DatumWithOid<'_>],
     read_only: bool,
-    mut row: impl FnMut(&Row) -> T,
+    row: impl FnMut(&Row) -> T,
 ) -> Vec<T> {
     let sql = CString::new(sql).expect("statements hold no zero byte");
     let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    connected(arguments, row, |values, nulls| {
+        // SAFETY: within `connected`; the arrays are as long as the count says and outlive the call.
+        unsafe {
+            pg_sys::SPI_execute_with_args(
+                sql.as_ptr(),
+                types.len() as i32,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                read_only,
+                0 as c_long,
+            )
+        }
+    })
+}
+
+/// Runs `execute` with the arguments' values and nulls, and reads its rows.
+fn connected<T>(
+    arguments: &[DatumWithOid<'_>],
+    mut row: impl FnMut(&Row) -> T,
+    execute: impl FnOnce(&mut [pg_sys::Datum], &[c_char]) -> i32,
+) -> Vec<T> {
     let (mut values, nulls): (Vec<pg_sys::Datum>, Vec<c_char>) = arguments
         .iter()
         .map(|argument| match argument.datum() {
@@ -62,23 +125,15 @@ fn run<T>(
             None => (pg_sys::Datum::null(), b'n' as c_char),
         })
         .unzip();
-    // SAFETY: the three arrays are as long as the count says and outlive the call. An error leaves
-    // by unwinding; Postgres then closes the SPI connection at the end of the (sub)transaction.
-    // `SPI_processed` rows are valid until SPI_finish, and `row` copies what it keeps: allocations
-    // that it makes in Postgres' memory are gone with SPI_finish, so results are Rust-owned.
+    // SAFETY: an error leaves by unwinding; Postgres then closes the SPI connection at the end of the
+    // (sub)transaction. `SPI_processed` rows are valid until SPI_finish, and `row` copies what it
+    // keeps: allocations that it makes in Postgres' memory are gone with SPI_finish, so results are
+    // Rust-owned.
     unsafe {
         let connected = pg_sys::SPI_connect();
         assert_eq!(connected, pg_sys::SPI_OK_CONNECT as i32, "SPI_connect");
-        let status = pg_sys::SPI_execute_with_args(
-            sql.as_ptr(),
-            arguments.len() as i32,
-            types.as_mut_ptr(),
-            values.as_mut_ptr(),
-            nulls.as_ptr(),
-            read_only,
-            0 as c_long,
-        );
-        assert!(status > 0, "SPI_execute_with_args answered {status}");
+        let status = execute(&mut values, &nulls);
+        assert!(status > 0, "SPI answered {status}");
         let mut rows = Vec::new();
         if let Some(table) = pg_sys::SPI_tuptable.as_ref() {
             let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);

@@ -51,7 +51,7 @@ fn bare(postgres: &Postgres, name: &str, version: &str) -> Client {
 
 fn update(client: &mut Client) {
     client
-        .batch_execute("ALTER EXTENSION deed UPDATE TO '0.2.0'")
+        .batch_execute("ALTER EXTENSION deed UPDATE")
         .expect("updated");
 }
 

@@ -1,7 +1,9 @@
 //! Checks.
 
 use deed_core::Level;
-use pgrx::{Uuid, pg_extern, pg_sys};
+use pgrx::datum::Array;
+use pgrx::iter::TableIterator;
+use pgrx::{Uuid, name, pg_extern, pg_sys};
 
 use super::symbol;
 use crate::check;
@@ -30,6 +32,12 @@ symbol!(
     effective_level_wrapper
 );
 
+symbol!(
+    deed_check_many_0_3,
+    pg_finfo_deed_check_many_0_3,
+    check_many_wrapper
+);
+
 #[pg_extern(sql = false)]
 fn has_permission(principal: Uuid, document: Uuid, level: pg_sys::Oid) -> bool {
     let answer = || match catalog::current()?.level(level) {
@@ -39,6 +47,35 @@ fn has_permission(principal: Uuid, document: Uuid, level: pg_sys::Oid) -> bool {
         None => Ok(false),
     };
     or_leave(answer(), || false)
+}
+
+/// One row a document, in the order asked; none when anything asked is null.
+#[pg_extern(sql = false)]
+fn check_many(
+    principal: Option<Uuid>,
+    documents: Option<Array<'_, Uuid>>,
+    level: Option<pg_sys::Oid>,
+) -> TableIterator<
+    'static,
+    (
+        name!(document_id, Option<Uuid>),
+        name!(allowed, Option<bool>),
+    ),
+> {
+    let answer = || {
+        let (Some(principal), Some(documents), Some(level)) = (principal, documents, level) else {
+            return Ok(Vec::new());
+        };
+        let documents: Vec<Option<Uuid>> = documents.iter().collect();
+        let Some(level) = catalog::current()?.level(level) else {
+            return Ok(Vec::new());
+        };
+        let known: Vec<_> = documents.iter().flatten().copied().map(core_uuid).collect();
+        let mut allowed = check::many(core_uuid(principal), &known, level)?.into_iter();
+        let row = |document: Option<Uuid>| (document, document.and_then(|_| allowed.next()));
+        Ok(documents.into_iter().map(row).collect())
+    };
+    TableIterator::new(or_leave(answer(), Vec::new))
 }
 
 #[pg_extern(sql = false)]

@@ -1,0 +1,39 @@
+-- From 0.2.0 to 0.3.0: checks and lists read other indexes, and ask for the current principal or for
+-- many documents.
+--
+-- Building the indexes locks deed.permission and deed.listing until the update is done; the tables'
+-- contents stay. Checks of a session that still runs 0.2.0's library fail with PD020 afterwards, for
+-- the indexes that it reads are not there any more: they never answer otherwise than before.
+
+-- Nothing here may revoke from, or grant on, what 0.2.0 made: inside an extension's script that would
+-- make the roles' present grants part of the extension, and pg_dump would leave them out.
+
+-- In the order in which applying locks them, which waits for running batches.
+LOCK TABLE deed.document, deed.permission, deed.listing IN ACCESS EXCLUSIVE MODE;
+
+ALTER TABLE deed.permission
+  DROP CONSTRAINT permission_pkey,
+  ADD PRIMARY KEY (document_id, recipient_id) INCLUDE (level, expires_at);
+
+DROP INDEX deed.permission_by_recipient;
+CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, level, document_id)
+  INCLUDE (expires_at) WHERE level IS NOT NULL;
+COMMENT ON INDEX deed.permission_by_recipient IS 'Lists: the documents of a recipient by id, and the trash.';
+
+ALTER TABLE deed.listing DROP CONSTRAINT listing_pkey;
+CREATE UNIQUE INDEX listing_newest_first
+  ON deed.listing (recipient_id, level, last_modified DESC, document_id DESC) INCLUDE (expires_at);
+COMMENT ON INDEX deed.listing_newest_first IS 'Lists: the documents of a recipient, newest first.';
+
+COMMENT ON INDEX deed.closure_by_group IS
+  'Applying: whose closure changes with that of a group. Checks: how a principal of many groups reaches one of few recipients.';
+
+CREATE FUNCTION deed.check_many(
+    principal uuid, documents uuid[], level deed.permission_level)
+  RETURNS TABLE (document_id uuid, allowed boolean)
+  LANGUAGE c STABLE PARALLEL SAFE COST 20000 ROWS 100
+  AS 'MODULE_PATHNAME', 'deed_check_many_0_3';
+COMMENT ON FUNCTION deed.check_many(uuid, uuid[], deed.permission_level) IS
+  'Whether the principal holds at least this level on each of the documents, in the order asked. Null for a document that is null; no rows when an argument is.';
+
+REVOKE ALL ON FUNCTION deed.check_many(uuid, uuid[], deed.permission_level) FROM PUBLIC;

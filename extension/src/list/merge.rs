@@ -1,0 +1,130 @@
+//! Ordered ranges of documents, merged into one no further than asked for.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use deed_core::Level;
+
+use crate::failure::Failure;
+use crate::pg::btree::key::Key;
+use crate::pg::btree::{Entry, Reader};
+
+/// The documents of one recipient at one level, as they lie in an index.
+pub struct Feed<'i> {
+    /// The index.
+    pub reader: &'i Reader,
+    /// Recipient and level. What follows it in a key is where the document stands in the list.
+    pub prefix: Key,
+    /// The level.
+    pub level: Level,
+    /// Where to go on; none at the end.
+    pub from: Option<Key>,
+}
+
+/// A feed of which a stretch has been read.
+struct Reading<'i> {
+    feed: Feed<'i>,
+    entries: VecDeque<Entry>,
+    stretch: usize,
+}
+
+/// Many feeds as one, and some documents that are known already.
+pub struct Merge<'i> {
+    readings: Vec<Reading<'i>>,
+    /// The next of each feed, and all that is known already.
+    next: BinaryHeap<Reverse<(Key, Next)>>,
+    now: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    OfFeed(usize),
+    Known(Level),
+}
+
+const FIRST_STRETCH: usize = 8;
+const GROWTH: usize = 2;
+const LONGEST_STRETCH: usize = 1_024;
+
+impl<'i> Merge<'i> {
+    /// Begins; `now` is what expiry is compared with.
+    pub fn new(feeds: Vec<Feed<'i>>, known: Vec<(Key, Level)>, now: i64) -> Result<Self, Failure> {
+        let reading = |feed| Reading {
+            feed,
+            entries: VecDeque::new(),
+            stretch: FIRST_STRETCH,
+        };
+        let known = known.into_iter();
+        let mut merge = Self {
+            readings: feeds.into_iter().map(reading).collect(),
+            next: known
+                .map(|(at, level)| Reverse((at, Next::Known(level))))
+                .collect(),
+            now,
+        };
+        for feed in 0..merge.readings.len() {
+            merge.look(feed)?;
+        }
+        Ok(merge)
+    }
+
+    /// The next document: where it stands, and the greatest level of its rows that live.
+    pub fn next(&mut self) -> Result<Option<(Key, Level)>, Failure> {
+        while let Some(Reverse((at, _))) = self.next.peek().copied() {
+            let mut greatest = None;
+            while let Some(Reverse((of, next))) = self.next.peek().copied()
+                && of == at
+            {
+                self.next.pop();
+                let level = match next {
+                    Next::Known(level) => Some(level),
+                    Next::OfFeed(feed) => self.take(feed)?,
+                };
+                greatest = greatest.max(level);
+            }
+            if let Some(level) = greatest {
+                return Ok(Some((at, level)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the feed's next entry and gives its level, if it lives and is seen.
+    fn take(&mut self, feed: usize) -> Result<Option<Level>, Failure> {
+        let Reading {
+            feed: Feed { reader, level, .. },
+            entries,
+            ..
+        } = &mut self.readings[feed];
+        let lives = entries.pop_front().is_some_and(|entry| {
+            entry.carried.instant.is_none_or(|at| at > self.now) && reader.sees(&entry)
+        });
+        let level = lives.then_some(*level);
+        self.look(feed)?;
+        Ok(level)
+    }
+
+    /// Puts the feed's next entry into its place among those of the others.
+    fn look(&mut self, feed: usize) -> Result<(), Failure> {
+        if let Some(at) = self.readings[feed].next()? {
+            self.next.push(Reverse((at, Next::OfFeed(feed))));
+        }
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    fn next(&mut self) -> Result<Option<Key>, Failure> {
+        if self.entries.is_empty()
+            && let Some(from) = self.feed.from
+        {
+            let mut read = Vec::from(std::mem::take(&mut self.entries));
+            let Feed { reader, prefix, .. } = &self.feed;
+            self.feed.from = reader.fetch(prefix, from, self.stretch, &mut read)?;
+            self.entries = read.into();
+            self.stretch = (self.stretch * GROWTH).min(LONGEST_STRETCH);
+        }
+        let next = self.entries.front();
+        Ok(next.map(|entry| entry.key.columns_behind(&self.feed.prefix)))
+    }
+}

@@ -1,0 +1,342 @@
+//! One page of a btree index, read from its bytes.
+//!
+//! The format is that of access/nbtree.h and storage/bufpage.h, the same from Postgres 13 to 18; the
+//! rules for reading it are those of `_bt_moveright`, `_bt_binsrch` and `_bt_compare` in nbtsearch.c.
+//! Nothing here knows how the bytes came, and a page that contradicts itself is an error, not a
+//! crash.
+
+use pgrx::pg_sys;
+
+use super::key::{Column, Included, Key, Place, Shape};
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("line pointers are bit fields, whose order on big-endian machines is another");
+
+/// The page contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corrupt;
+
+// bufpage.h
+const HEADER: usize = 24;
+const LOWER: usize = 12;
+const SPECIAL: usize = 16;
+const LINE_BYTES: usize = 4;
+const LP_DEAD: u32 = 3;
+// nbtree.h: offsets in BTPageOpaqueData, and bits of its flags
+const NEXT: usize = 4;
+const FLAGS: usize = 12;
+const LEAF: u16 = 1 << 0;
+const DELETED: u16 = 1 << 2;
+const HALF_DEAD: u16 = 1 << 4;
+// itup.h and nbtree.h: bits of t_info, and of the offset in a t_tid that is none
+const NULLS: u16 = 0x8000;
+const NO_PLACE: u16 = 0x2000;
+const SIZE: u16 = 0x1FFF;
+const POSTING: u16 = 0x2000;
+const PIVOT_PLACE: u16 = 0x1000;
+const COUNT: u16 = 0x0FFF;
+const TUPLE_HEADER: usize = 8;
+/// With a null bitmap of INDEX_MAX_KEYS (32) bits, aligned.
+const TUPLE_HEADER_NULLS: usize = 16;
+const PLACE_BYTES: usize = 6;
+
+/// A page under a share lock, or a copy of one.
+#[derive(Clone, Copy)]
+pub struct Page<'a> {
+    bytes: &'a [u8],
+    special: usize,
+}
+
+impl<'a> Page<'a> {
+    /// The bytes of a page that nbtree has checked (`_bt_checkpage`).
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let special = usize::from(u16_at(bytes, SPECIAL)?);
+        Ok(Self { bytes, special })
+    }
+
+    /// The right sibling; none on the rightmost page.
+    pub fn right(&self) -> Result<Option<u32>, Corrupt> {
+        let right = u32_at(self.bytes, self.special + NEXT)?;
+        Ok((right != 0).then_some(right))
+    }
+
+    /// Whether its entries point to rows.
+    pub fn is_leaf(&self) -> Result<bool, Corrupt> {
+        Ok(self.flags()? & LEAF != 0)
+    }
+
+    /// Whether it is on its way out of the tree and holds nothing.
+    pub fn is_ignored(&self) -> Result<bool, Corrupt> {
+        Ok(self.flags()? & (DELETED | HALF_DEAD) != 0)
+    }
+
+    /// Whether keys from `from` on lie further to the right only.
+    pub fn ends_before(&self, shape: &Shape, from: &Key) -> Result<bool, Corrupt> {
+        if self.right()?.is_none() {
+            return Ok(false);
+        }
+        Ok(self.is_ignored()? || self.bound(shape)?.as_bytes() < from.as_bytes())
+    }
+
+    /// Whether all keys that begin with `prefix` lie on this page or further to the left.
+    pub fn ends(&self, shape: &Shape, prefix: &Key) -> Result<bool, Corrupt> {
+        if self.right()?.is_none() {
+            return Ok(true);
+        }
+        if self.is_ignored()? {
+            return Ok(false);
+        }
+        let bound = self.bound(shape)?;
+        let (bound, prefix) = (bound.as_bytes(), prefix.as_bytes());
+        Ok(bound > prefix && !bound.starts_with(prefix))
+    }
+
+    /// On an inner page, the child in which keys from `from` on begin.
+    pub fn child(&self, shape: &Shape, from: &Key) -> Result<u32, Corrupt> {
+        // The first entry stands for minus infinity: it has no columns.
+        let first = self.first()?;
+        let behind = self.search(first + 1, |tuple| {
+            Ok(tuple.first_key(shape)?.as_bytes() < from.as_bytes())
+        })?;
+        Ok(self.tuple(behind - 1)?.place()?.block)
+    }
+
+    /// On a leaf, the position of the first entry at or behind `from`.
+    pub fn position(&self, shape: &Shape, from: &Key) -> Result<u16, Corrupt> {
+        self.search(self.first()?, |tuple| {
+            Ok(tuple.last_key(shape)?.as_bytes() < from.as_bytes())
+        })
+    }
+
+    /// How far positions go.
+    pub fn last(&self) -> Result<u16, Corrupt> {
+        let lower = usize::from(u16_at(self.bytes, LOWER)?);
+        let lines = lower.checked_sub(HEADER).ok_or(Corrupt)? / LINE_BYTES;
+        u16::try_from(lines).map_err(|_| Corrupt)
+    }
+
+    /// Whether an earlier scan has marked the entry as dead to everybody.
+    pub fn is_dead(&self, position: u16) -> Result<bool, Corrupt> {
+        Ok((self.line(position)? >> 15) & 3 == LP_DEAD)
+    }
+
+    /// The entry at a position.
+    pub fn tuple(&self, position: u16) -> Result<Tuple<'a>, Corrupt> {
+        let line = self.line(position)?;
+        let (offset, length) = ((line & 0x7FFF) as usize, (line >> 17) as usize);
+        let bytes = self.bytes.get(offset..offset + length).ok_or(Corrupt)?;
+        Tuple::new(bytes)
+    }
+
+    fn flags(&self) -> Result<u16, Corrupt> {
+        u16_at(self.bytes, self.special + FLAGS)
+    }
+
+    /// The upper bound of all keys here, on a page that has a right sibling.
+    fn bound(&self, shape: &Shape) -> Result<Key, Corrupt> {
+        self.tuple(1)?.first_key(shape)
+    }
+
+    /// The first position behind the upper bound, if there is one.
+    fn first(&self) -> Result<u16, Corrupt> {
+        Ok(if self.right()?.is_none() { 1 } else { 2 })
+    }
+
+    fn line(&self, position: u16) -> Result<u32, Corrupt> {
+        let before = usize::from(position).checked_sub(1).ok_or(Corrupt)?;
+        u32_at(self.bytes, HEADER + before * LINE_BYTES)
+    }
+
+    /// The first position from `low` on whose entry is not `before`.
+    fn search(
+        &self,
+        mut low: u16,
+        before: impl Fn(&Tuple<'a>) -> Result<bool, Corrupt>,
+    ) -> Result<u16, Corrupt> {
+        let mut high = self.last()? + 1;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match before(&self.tuple(middle)?)? {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// One entry: on a leaf a key with one or several rows, on an inner page a bound with a child.
+#[derive(Clone, Copy)]
+pub struct Tuple<'a> {
+    bytes: &'a [u8],
+    /// t_info
+    info: u16,
+    /// The offset number in t_tid
+    line: u16,
+}
+
+/// The values of the columns that an index only carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// The enum's label.
+    pub label: Option<pg_sys::Oid>,
+    /// Microseconds since 2000.
+    pub instant: Option<i64>,
+}
+
+impl<'a> Tuple<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let (line, info) = (u16_at(bytes, 4)?, u16_at(bytes, 6)?);
+        let bytes = bytes.get(..usize::from(info & SIZE)).ok_or(Corrupt)?;
+        Ok(Self { bytes, info, line })
+    }
+
+    fn is_posting(&self) -> bool {
+        self.info & NO_PLACE != 0 && self.line & POSTING != 0
+    }
+
+    fn is_pivot(&self) -> bool {
+        self.info & NO_PLACE != 0 && self.line & POSTING == 0
+    }
+
+    /// What t_tid says: the row, the child, or for a posting list where that begins.
+    fn place(&self) -> Result<Place, Corrupt> {
+        place_at(self.bytes, 0)
+    }
+
+    /// How many rows a leaf's entry points to.
+    pub fn rows(&self) -> u16 {
+        if self.is_posting() {
+            self.line & COUNT
+        } else {
+            1
+        }
+    }
+
+    /// The n-th of the rows, which ascend.
+    pub fn row(&self, n: u16) -> Result<Place, Corrupt> {
+        if !self.is_posting() {
+            return self.place();
+        }
+        let list = self.place()?.block as usize;
+        place_at(self.bytes, list + usize::from(n) * PLACE_BYTES)
+    }
+
+    /// The columns of the key, as far as they are there.
+    pub fn columns(&self, shape: &Shape) -> Result<Key, Corrupt> {
+        let there = match self.is_pivot() {
+            true => usize::from(self.line & COUNT).min(shape.key.len()),
+            false => shape.key.len(),
+        };
+        let mut key = Key::EMPTY;
+        let mut at = self.data();
+        for column in &shape.key[..there] {
+            key = match column {
+                Column::Id => key.id(self.id(&mut at)?),
+                Column::IdDescending => key.id_descending(self.id(&mut at)?),
+                Column::Label => key.label(self.label(&mut at)?),
+                Column::InstantDescending => key.instant_descending(self.instant(&mut at)?),
+            };
+        }
+        Ok(key)
+    }
+
+    /// The columns that are only carried. Those of the key are not null.
+    pub fn carried(&self, shape: &Shape) -> Result<Carried, Corrupt> {
+        let mut at = self.data();
+        for column in shape.key {
+            match column {
+                Column::Id | Column::IdDescending => self.id(&mut at).map(drop)?,
+                Column::Label => self.label(&mut at).map(drop)?,
+                Column::InstantDescending => self.instant(&mut at).map(drop)?,
+            }
+        }
+        let mut carried = Carried::default();
+        for (n, column) in shape.included.iter().enumerate() {
+            if self.is_null(shape.key.len() + n)? {
+                continue;
+            }
+            match column {
+                Included::Label => carried.label = Some(self.label(&mut at)?),
+                Included::Instant => carried.instant = Some(self.instant(&mut at)?),
+            }
+        }
+        Ok(carried)
+    }
+
+    /// Key and first row; of an inner page's bound what was not truncated.
+    fn first_key(&self, shape: &Shape) -> Result<Key, Corrupt> {
+        let columns = self.columns(shape)?;
+        if !self.is_pivot() {
+            return Ok(columns.place(self.row(0)?));
+        }
+        if self.line & PIVOT_PLACE == 0 {
+            return Ok(columns);
+        }
+        let at = self.bytes.len().checked_sub(PLACE_BYTES).ok_or(Corrupt)?;
+        // MAXALIGN leaves nothing behind the place (BTreeTupleGetHeapTID).
+        Ok(columns.place(place_at(self.bytes, at)?))
+    }
+
+    fn last_key(&self, shape: &Shape) -> Result<Key, Corrupt> {
+        let last = self.rows().checked_sub(1).ok_or(Corrupt)?;
+        Ok(self.columns(shape)?.place(self.row(last)?))
+    }
+
+    fn data(&self) -> usize {
+        match self.info & NULLS != 0 {
+            true => TUPLE_HEADER_NULLS,
+            false => TUPLE_HEADER,
+        }
+    }
+
+    fn is_null(&self, column: usize) -> Result<bool, Corrupt> {
+        if self.info & NULLS == 0 {
+            return Ok(false);
+        }
+        let bits = self.bytes.get(TUPLE_HEADER + column / 8).ok_or(Corrupt)?;
+        Ok(bits & (1 << (column % 8)) == 0)
+    }
+
+    fn id(&self, at: &mut usize) -> Result<uuid::Uuid, Corrupt> {
+        let id = uuid::Uuid::from_bytes(array_at(self.bytes, *at)?);
+        *at += 16;
+        Ok(id)
+    }
+
+    fn label(&self, at: &mut usize) -> Result<pg_sys::Oid, Corrupt> {
+        *at = at.next_multiple_of(4);
+        let label = u32_at(self.bytes, *at)?;
+        *at += 4;
+        Ok(pg_sys::Oid::from(label))
+    }
+
+    fn instant(&self, at: &mut usize) -> Result<i64, Corrupt> {
+        *at = at.next_multiple_of(8);
+        let micros = i64::from_ne_bytes(array_at(self.bytes, *at)?);
+        *at += 8;
+        Ok(micros)
+    }
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Corrupt> {
+    let part = bytes.get(at..at.wrapping_add(N)).ok_or(Corrupt)?;
+    part.try_into().map_err(|_| Corrupt)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Corrupt> {
+    array_at(bytes, at).map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Corrupt> {
+    array_at(bytes, at).map(u32::from_ne_bytes)
+}
+
+/// An ItemPointerData: the block's halves, high first, then the line.
+fn place_at(bytes: &[u8], at: usize) -> Result<Place, Corrupt> {
+    let [high, low] = [u16_at(bytes, at)?, u16_at(bytes, at + 2)?];
+    Ok(Place {
+        block: u32::from(high) << 16 | u32::from(low),
+        line: u16_at(bytes, at + 4)?,
+    })
+}
