@@ -110,6 +110,11 @@ impl Key {
         Self::EMPTY.with(&self.as_bytes()[prefix.as_bytes().len()..end])
     }
 
+    /// Whether it is this one, or goes on behind it.
+    pub fn begins_with(&self, prefix: &Self) -> bool {
+        self.as_bytes().starts_with(prefix.as_bytes())
+    }
+
     /// The bytes that order it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]

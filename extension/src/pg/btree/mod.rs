@@ -284,12 +284,12 @@ impl Reader {
         // SAFETY: the caller's.
         let page = unsafe { page(held)? };
         if page.ends_before(self.shape, from)? {
-            return page.right();
+            return Ok(page.right);
         }
-        if page.is_ignored()? {
+        if page.is_ignored() {
             return Err(Corrupt);
         }
-        match page.is_leaf()? {
+        match page.is_leaf() {
             true => Ok(None),
             false => page.child(self.shape, from).map(Some),
         }
@@ -307,30 +307,30 @@ impl Reader {
     ) -> Result<Step, Corrupt> {
         // SAFETY: the caller's.
         let page = unsafe { page(leaf)? };
-        let go_on = |page: &Page<'_>| match page.right()? {
+        let go_on = |page: &Page<'_>| match page.right {
             Some(right) if !page.ends(self.shape, prefix)? => Ok(Step::GoOn(right)),
             _ => Ok(Step::Done(None)),
         };
-        if page.is_ignored()? {
+        if page.is_ignored() {
             return go_on(&page);
         }
         let mut map = self.map.get();
         // Neighbours in an index are often neighbours in the table.
         let mut looked_up = None;
-        for position in page.position(self.shape, from)?..=page.last()? {
+        for position in page.position(self.shape, from)?..=page.last {
             if self.trusts_dead_marks && page.is_dead(position)? {
                 continue;
             }
             let tuple = page.tuple(position)?;
             let columns = tuple.columns(self.shape)?;
-            if !columns.as_bytes().starts_with(prefix.as_bytes()) {
+            if !columns.begins_with(prefix) {
                 return Ok(Step::Done(None));
             }
             let carried = tuple.carried(self.shape)?;
             for row in 0..tuple.rows() {
                 let place = tuple.row(row)?;
                 let key = columns.place(place);
-                if key.as_bytes() < from.as_bytes() {
+                if key < *from {
                     continue;
                 }
                 let Some(left) = room.checked_sub(1) else {

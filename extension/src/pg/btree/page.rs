@@ -5,6 +5,8 @@
 //! Nothing here knows how the bytes came, and a page that contradicts itself is an error, not a
 //! crash.
 
+use std::cmp::Ordering;
+
 use pgrx::pg_sys;
 
 use super::key::{Column, Included, Key, Place, Shape};
@@ -44,75 +46,68 @@ const PLACE_BYTES: usize = 6;
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
     bytes: &'a [u8],
-    special: usize,
+    /// The right sibling; none on the rightmost page.
+    pub right: Option<u32>,
+    flags: u16,
+    /// How far positions go.
+    pub last: u16,
 }
 
 impl<'a> Page<'a> {
     /// The bytes of a page that nbtree has checked (`_bt_checkpage`).
     pub fn new(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let special = usize::from(u16_at(bytes, SPECIAL)?);
-        Ok(Self { bytes, special })
-    }
-
-    /// The right sibling; none on the rightmost page.
-    pub fn right(&self) -> Result<Option<u32>, Corrupt> {
-        let right = u32_at(self.bytes, self.special + NEXT)?;
-        Ok((right != 0).then_some(right))
+        let right = u32_at(bytes, special + NEXT)?;
+        let lower = usize::from(u16_at(bytes, LOWER)?);
+        let lines = lower.checked_sub(HEADER).ok_or(Corrupt)? / LINE_BYTES;
+        Ok(Self {
+            bytes,
+            right: (right != 0).then_some(right),
+            flags: u16_at(bytes, special + FLAGS)?,
+            last: u16::try_from(lines).map_err(|_| Corrupt)?,
+        })
     }
 
     /// Whether its entries point to rows.
-    pub fn is_leaf(&self) -> Result<bool, Corrupt> {
-        Ok(self.flags()? & LEAF != 0)
+    pub fn is_leaf(&self) -> bool {
+        self.flags & LEAF != 0
     }
 
     /// Whether it is on its way out of the tree and holds nothing.
-    pub fn is_ignored(&self) -> Result<bool, Corrupt> {
-        Ok(self.flags()? & (DELETED | HALF_DEAD) != 0)
+    pub fn is_ignored(&self) -> bool {
+        self.flags & (DELETED | HALF_DEAD) != 0
     }
 
     /// Whether keys from `from` on lie further to the right only.
     pub fn ends_before(&self, shape: &Shape, from: &Key) -> Result<bool, Corrupt> {
-        if self.right()?.is_none() {
+        if self.right.is_none() {
             return Ok(false);
         }
-        Ok(self.is_ignored()? || self.bound(shape)?.as_bytes() < from.as_bytes())
+        Ok(self.is_ignored() || self.bound()?.compare(shape, from)? == Ordering::Less)
     }
 
     /// Whether all keys that begin with `prefix` lie on this page or further to the left.
     pub fn ends(&self, shape: &Shape, prefix: &Key) -> Result<bool, Corrupt> {
-        if self.right()?.is_none() {
+        if self.right.is_none() {
             return Ok(true);
         }
-        if self.is_ignored()? {
+        if self.is_ignored() {
             return Ok(false);
         }
-        let bound = self.bound(shape)?;
-        let (bound, prefix) = (bound.as_bytes(), prefix.as_bytes());
-        Ok(bound > prefix && !bound.starts_with(prefix))
+        let bound = self.bound()?.first_key(shape)?;
+        Ok(bound > *prefix && !bound.begins_with(prefix))
     }
 
     /// On an inner page, the child in which keys from `from` on begin.
     pub fn child(&self, shape: &Shape, from: &Key) -> Result<u32, Corrupt> {
         // The first entry stands for minus infinity: it has no columns.
-        let first = self.first()?;
-        let behind = self.search(first + 1, |tuple| {
-            Ok(tuple.first_key(shape)?.as_bytes() < from.as_bytes())
-        })?;
+        let behind = self.search(self.first() + 1, shape, from)?;
         Ok(self.tuple(behind - 1)?.place()?.block)
     }
 
     /// On a leaf, the position of the first entry at or behind `from`.
     pub fn position(&self, shape: &Shape, from: &Key) -> Result<u16, Corrupt> {
-        self.search(self.first()?, |tuple| {
-            Ok(tuple.last_key(shape)?.as_bytes() < from.as_bytes())
-        })
-    }
-
-    /// How far positions go.
-    pub fn last(&self) -> Result<u16, Corrupt> {
-        let lower = usize::from(u16_at(self.bytes, LOWER)?);
-        let lines = lower.checked_sub(HEADER).ok_or(Corrupt)? / LINE_BYTES;
-        u16::try_from(lines).map_err(|_| Corrupt)
+        self.search(self.first(), shape, from)
     }
 
     /// Whether an earlier scan has marked the entry as dead to everybody.
@@ -128,18 +123,14 @@ impl<'a> Page<'a> {
         Tuple::new(bytes)
     }
 
-    fn flags(&self) -> Result<u16, Corrupt> {
-        u16_at(self.bytes, self.special + FLAGS)
-    }
-
     /// The upper bound of all keys here, on a page that has a right sibling.
-    fn bound(&self, shape: &Shape) -> Result<Key, Corrupt> {
-        self.tuple(1)?.first_key(shape)
+    fn bound(&self) -> Result<Tuple<'a>, Corrupt> {
+        self.tuple(1)
     }
 
     /// The first position behind the upper bound, if there is one.
-    fn first(&self) -> Result<u16, Corrupt> {
-        Ok(if self.right()?.is_none() { 1 } else { 2 })
+    fn first(&self) -> u16 {
+        if self.right.is_none() { 1 } else { 2 }
     }
 
     fn line(&self, position: u16) -> Result<u32, Corrupt> {
@@ -147,18 +138,14 @@ impl<'a> Page<'a> {
         u32_at(self.bytes, HEADER + before * LINE_BYTES)
     }
 
-    /// The first position from `low` on whose entry is not `before`.
-    fn search(
-        &self,
-        mut low: u16,
-        before: impl Fn(&Tuple<'a>) -> Result<bool, Corrupt>,
-    ) -> Result<u16, Corrupt> {
-        let mut high = self.last()? + 1;
+    /// The first position from `low` on whose entry is not wholly before `from`.
+    fn search(&self, mut low: u16, shape: &Shape, from: &Key) -> Result<u16, Corrupt> {
+        let mut high = self.last + 1;
         while low < high {
             let middle = low + (high - low) / 2;
-            match before(&self.tuple(middle)?)? {
-                true => low = middle + 1,
-                false => high = middle,
+            match self.tuple(middle)?.compare(shape, from)? {
+                Ordering::Less => low = middle + 1,
+                _ => high = middle,
             }
         }
         Ok(low)
@@ -224,13 +211,9 @@ impl<'a> Tuple<'a> {
 
     /// The columns of the key, as far as they are there.
     pub fn columns(&self, shape: &Shape) -> Result<Key, Corrupt> {
-        let there = match self.is_pivot() {
-            true => usize::from(self.line & COUNT).min(shape.key.len()),
-            false => shape.key.len(),
-        };
         let mut key = Key::EMPTY;
         let mut at = self.data();
-        for column in &shape.key[..there] {
+        for column in &shape.key[..self.there(shape)] {
             key = match column {
                 Column::Id => key.id(self.id(&mut at)?),
                 Column::IdDescending => key.id_descending(self.id(&mut at)?),
@@ -264,23 +247,79 @@ impl<'a> Tuple<'a> {
         Ok(carried)
     }
 
-    /// Key and first row; of an inner page's bound what was not truncated.
+    /// Key and first row; of a bound what was not truncated.
     fn first_key(&self, shape: &Shape) -> Result<Key, Corrupt> {
         let columns = self.columns(shape)?;
-        if !self.is_pivot() {
-            return Ok(columns.place(self.row(0)?));
-        }
-        if self.line & PIVOT_PLACE == 0 {
-            return Ok(columns);
-        }
-        let at = self.bytes.len().checked_sub(PLACE_BYTES).ok_or(Corrupt)?;
-        // MAXALIGN leaves nothing behind the place (BTreeTupleGetHeapTID).
-        Ok(columns.place(place_at(self.bytes, at)?))
+        Ok(match self.bound_place()? {
+            Some(place) => columns.place(place),
+            None if self.is_pivot() => columns,
+            None => columns.place(self.row(0)?),
+        })
     }
 
-    fn last_key(&self, shape: &Shape) -> Result<Key, Corrupt> {
-        let last = self.rows().checked_sub(1).ok_or(Corrupt)?;
-        Ok(self.columns(shape)?.place(self.row(last)?))
+    /// How the entry's last row, or a bound, stands to a key. The same as comparing the bytes of
+    /// both, without writing those of the entry: a look into an index compares dozens of times.
+    fn compare(&self, shape: &Shape, key: &Key) -> Result<Ordering, Corrupt> {
+        let mut rest = key.as_bytes();
+        let mut at = self.data();
+        for column in &shape.key[..self.there(shape)] {
+            let order = match column {
+                Column::Id | Column::IdDescending => match rest.split_first_chunk() {
+                    Some((id, behind)) => {
+                        rest = behind;
+                        let mut own = u128::from_be_bytes(*self.id(&mut at)?.as_bytes());
+                        if *column == Column::IdDescending {
+                            own = !own;
+                        }
+                        own.cmp(&u128::from_be_bytes(*id))
+                    }
+                    None => return self.compare_bytes(shape, key),
+                },
+                Column::Label => match rest.split_first_chunk() {
+                    Some((label, behind)) => {
+                        rest = behind;
+                        self.label(&mut at)?
+                            .to_u32()
+                            .cmp(&u32::from_be_bytes(*label))
+                    }
+                    None => return self.compare_bytes(shape, key),
+                },
+                Column::InstantDescending => return self.compare_bytes(shape, key),
+            };
+            if order != Ordering::Equal {
+                return Ok(order);
+            }
+        }
+        self.compare_bytes(shape, key)
+    }
+
+    fn compare_bytes(&self, shape: &Shape, key: &Key) -> Result<Ordering, Corrupt> {
+        let own = match self.is_pivot() {
+            true => self.first_key(shape)?,
+            false => {
+                let last = self.rows().checked_sub(1).ok_or(Corrupt)?;
+                self.columns(shape)?.place(self.row(last)?)
+            }
+        };
+        Ok(own.cmp(key))
+    }
+
+    /// The place that breaks the tie of a bound whose columns two pages share.
+    fn bound_place(&self) -> Result<Option<Place>, Corrupt> {
+        if !self.is_pivot() || self.line & PIVOT_PLACE == 0 {
+            return Ok(None);
+        }
+        // BTreeTupleGetHeapTID
+        let at = self.bytes.len().checked_sub(PLACE_BYTES).ok_or(Corrupt)?;
+        place_at(self.bytes, at).map(Some)
+    }
+
+    /// How many columns of the key are there.
+    fn there(&self, shape: &Shape) -> usize {
+        match self.is_pivot() {
+            true => usize::from(self.line & COUNT).min(shape.key.len()),
+            false => shape.key.len(),
+        }
     }
 
     fn data(&self) -> usize {

@@ -90,7 +90,7 @@ impl<'r> Range<'r> {
             return Ok(None);
         }
         // Whoever intersects asks upwards, so what was found last may answer again.
-        if self.aside_from.as_bytes() <= from.as_bytes()
+        if self.aside_from <= from
             && let Some(entry) = first_from(&self.aside, &from)
         {
             return Ok(Some(self.id(entry)));
@@ -116,10 +116,7 @@ impl<'r> Range<'r> {
             rows.find(|entry| self.reader.sees(entry)).copied()
         };
         let goes_on = self.loaded.last().is_none_or(|last| begins(last, &key));
-        let behind = self
-            .loaded
-            .last()
-            .is_some_and(|last| last.key.as_bytes() < key.as_bytes());
+        let behind = self.loaded.last().is_some_and(|last| last.key < key);
         if self.is_complete() || !goes_on && !behind {
             let start = position(&self.loaded, &key);
             return Ok(seen(&self.loaded[start..]));
@@ -145,11 +142,11 @@ impl<'r> Range<'r> {
 }
 
 fn begins(entry: &Entry, key: &Key) -> bool {
-    entry.key.as_bytes().starts_with(key.as_bytes())
+    entry.key.begins_with(key)
 }
 
 fn position(entries: &[Entry], from: &Key) -> usize {
-    entries.partition_point(|entry| entry.key.as_bytes() < from.as_bytes())
+    entries.partition_point(|entry| entry.key < *from)
 }
 
 fn first_from<'e>(entries: &'e [Entry], from: &Key) -> Option<&'e Entry> {
