@@ -24,6 +24,9 @@ TO deed_operator;
 GRANT EXECUTE ON FUNCTION
   deed.has_permission(uuid, uuid, deed.permission_level),
   deed.effective_level(uuid, uuid),
+  deed.has_permission(uuid, deed.permission_level),
+  deed.effective_level(uuid),
+  deed.check_many(uuid, uuid[], deed.permission_level),
   deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer),
   deed.list_permissions(uuid, text, integer),
   deed.everyone(),
@@ -31,6 +34,7 @@ GRANT EXECUTE ON FUNCTION
 TO deed_service, deed_api;
 
 GRANT EXECUTE ON FUNCTION
+  deed.explain_permission(uuid, uuid),
   deed.list_principals(uuid, deed.permission_level, text, integer),
   deed.list_members(uuid, text, integer),
   deed.list_deleted(uuid, text, integer),

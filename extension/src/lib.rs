@@ -2,11 +2,12 @@
 //!
 //! `sql/` holds what a reader of the database sees; `pg` is the only room that knows Postgres from
 //! inside, and `pg::entry` lists the functions that SQL calls. [`apply`] takes events in,
-//! [`check`] and [`list`] answer.
+//! [`check`], [`list`] and [`explain`] answer.
 
 pub mod apply;
 pub mod check;
 pub mod closure;
+pub mod explain;
 pub mod failure;
 pub mod list;
 pub mod pg;

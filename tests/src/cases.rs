@@ -10,7 +10,8 @@
 //! The project's own cases may add `events` as `[type, subject, data]`, which follow upon members
 //! and grants one after the other, with names in the place of ids; and what else must come out:
 //! `list_members` as `[group, [member]]`, `list_deleted` as `[principal, [document]]`, `orphaned`
-//! as `[document]`.
+//! as `[document]`; `explain` as `[principal, document, [[reason, principal...]]]`, a row a path, in any
+//! order: who is on the way, the recipient last.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,6 +69,8 @@ pub struct Case {
     #[serde(default)]
     list_deleted: Vec<(String, Vec<String>)>,
     orphaned: Option<Vec<String>>,
+    #[serde(default)]
+    explain: Vec<(String, String, Vec<Vec<String>>)>,
 }
 
 /// Reads the cases of a file.

@@ -5,9 +5,12 @@
 mod apply;
 mod batch;
 mod check;
+mod current_principal;
+mod explain;
 mod groups;
 mod lifecycle;
 mod list;
+mod paths;
 mod surface;
 
 use pgrx::Spi;

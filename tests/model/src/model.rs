@@ -6,9 +6,10 @@
 //! - [`version`]: where an event stands in the order
 //! - [`facts`]: what one event says
 //! - [`state`]: what all of them leave
-//! - [`access`]: who holds what, then
+//! - [`access`]: who holds what, then; [`explain`]: by which ways
 
 mod access;
+mod explain;
 mod facts;
 mod state;
 mod version;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::event::{Event, shortened};
+pub use explain::Explanation;
 use state::State;
 pub use version::Version;
 
@@ -71,6 +73,11 @@ impl Model {
     /// The effective level, `everyone` and `users` included.
     pub fn level(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
         self.state().level(principal, document, now)
+    }
+
+    /// What `explain_permission` gives, however many ways there are.
+    pub fn explain(&self, principal: Uuid, document: Uuid, now: &str) -> Vec<Explanation> {
+        self.state().explain(principal, document, now)
     }
 
     /// What `list_documents` gives, walked to its end.

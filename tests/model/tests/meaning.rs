@@ -185,3 +185,40 @@ fn an_owner_that_lives_keeps_a_document_from_being_orphaned() {
     events.push(clock.deleted(PLAN, ANNE));
     assert!(after(&events).orphaned(NOW).is_empty());
 }
+
+#[test]
+fn every_way_is_told_the_ones_that_count_first() {
+    let clock = &mut Clock::default();
+    let mut events = vec![
+        clock.created(PLAN, BOB, "Plan"),
+        clock.granted(PLAN, FIRM, "viewer", BOB),
+        clock.granted(PLAN, LINK, "owner", BOB),
+        clock.revoked(PLAN, ANNE, BOB),
+        clock.member_added(TEAM, ANNE),
+        clock.member_added(FIRM, TEAM),
+        clock.member_added(TEAM, FIRM),
+        clock.promoted(LINK, ANNE),
+        clock.removed(LINK),
+    ];
+    let told = |events: &[Event]| -> Vec<(&str, Vec<Uuid>, Uuid, Option<Uuid>)> {
+        let ways = after(events).explain(ANNE, PLAN, NOW);
+        ways.into_iter()
+            .map(|way| (way.reason, way.via, way.recipient, way.promoted_from))
+            .collect()
+    };
+    let revoked = ("revoked", vec![], ANNE, None);
+    let by_link = |reason| (reason, vec![], LINK, Some(LINK));
+    let by_team = |reason| (reason, vec![TEAM], FIRM, None);
+    let expected = [
+        by_team("granted"),
+        by_link("recipient_removed"),
+        revoked.clone(),
+    ];
+    assert_eq!(told(&events), expected);
+    events.extend([
+        clock.member_removed(TEAM, ANNE),
+        clock.principal_restored(LINK),
+    ]);
+    let expected = [by_link("granted"), by_team("member_removed"), revoked];
+    assert_eq!(told(&events), expected);
+}

@@ -92,6 +92,7 @@ impl Case {
             + self.list_members.len()
             + self.list_deleted.len()
             + self.orphaned.iter().len()
+            + self.explain.len()
     }
 
     /// Asks all that the case asserts, each by every path.
@@ -140,6 +141,37 @@ impl Case {
             let found: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
             self.compare(tally, "orphaned_documents", "", &found, &expected);
         }
+        for (principal, document, paths) in &self.explain {
+            self.explained(asked, tally, (principal, document), paths);
+        }
+    }
+
+    fn explained(
+        &self,
+        asked: &mut Asked<'_>,
+        tally: &mut Tally,
+        (principal, document): (&str, &str),
+        paths: &[Vec<String>],
+    ) {
+        let query = "SELECT reason, via || recipient_id FROM deed.explain_permission($1, $2)";
+        let of: [Uuid; 2] = [self.principal(principal), self.document(document)];
+        let rows = asked.client.query(query, &[&of[0], &of[1]]).expect(query);
+        let mut found: Vec<(String, Vec<Uuid>)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let path = |path: &Vec<String>| {
+            let (reason, names) = path.split_first().expect("a reason");
+            let ids = names.iter().map(|name| self.principal(name)).collect();
+            (reason.clone(), ids)
+        };
+        let mut expected: Vec<(String, Vec<Uuid>)> = paths.iter().map(path).collect();
+        found.sort();
+        expected.sort();
+        tally.count("explain_permission", found == expected, || {
+            format!(
+                "{}: why {principal} on {document}: {found:?}, expected {expected:?}",
+                self.id
+            )
+        });
     }
 
     /// A check, by both functions and by what the lists say of the same.

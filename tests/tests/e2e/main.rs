@@ -10,6 +10,7 @@ mod convergence;
 mod deletion;
 mod dump;
 mod events_page;
+mod explain;
 mod ground;
 mod http;
 mod install;

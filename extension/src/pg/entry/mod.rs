@@ -6,6 +6,7 @@
 
 mod applying;
 mod checks;
+mod explanations;
 mod lists;
 
 use pgrx::pg_guard;

@@ -12,21 +12,21 @@ use super::version::micros;
 use super::{Level, Sort};
 
 impl State {
-    fn removed(&self, principal: Uuid) -> bool {
+    pub(super) fn removed(&self, principal: Uuid) -> bool {
         self.value(Register::Principal(principal, "lifecycle"))["gone"] == true
     }
 
-    fn kind(&self, principal: Uuid) -> &Value {
+    pub(super) fn kind(&self, principal: Uuid) -> &Value {
         self.value(Register::Principal(principal, "kind"))
     }
 
-    fn created(&self, document: Uuid) -> bool {
+    pub(super) fn created(&self, document: Uuid) -> bool {
         !self
             .value(Register::Document(document, "creation"))
             .is_null()
     }
 
-    fn in_trash(&self, document: Uuid) -> bool {
+    pub(super) fn in_trash(&self, document: Uuid) -> bool {
         self.value(Register::Document(document, "lifecycle"))["gone"] == true
     }
 
