@@ -213,6 +213,9 @@ impl Search<'_> {
         recipient: Uuid,
         counts: impl FnOnce() -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
+        if self.is_done() {
+            return Ok(());
+        }
         let better = |entry: &Entry| self.level(entry) > self.best;
         if let Some(grant) = self.grants.seen(recipient, better)?
             && counts()?

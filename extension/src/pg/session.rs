@@ -10,6 +10,11 @@ use crate::failure::{Failure, SqlState};
 /// Seconds; five minutes by default.
 static MAX_CLOCK_SKEW: GucSetting<i32> = GucSetting::<i32>::new(300);
 
+// In pgrx's bindings behind a guard, which costs more than the call; it raises nothing.
+unsafe extern "C-unwind" {
+    fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+}
+
 /// Defines the settings of the extension.
 pub fn define_settings() {
     GucRegistry::define_int_guc(
@@ -34,7 +39,7 @@ pub fn latest_event_time() -> Instant {
 /// When the client's statement started, in microseconds since 2000: what expiry is compared with.
 pub fn statement_start() -> i64 {
     // SAFETY: reads a variable of the backend; parallel workers have their leader's value.
-    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+    unsafe { GetCurrentStatementStartTimestamp() }
 }
 
 /// Whether reads must register with serializable transactions' conflict detection.

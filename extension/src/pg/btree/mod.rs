@@ -20,7 +20,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use uuid::Uuid;
 
-use self::key::{Key, Place, Shape};
+use self::key::{Key, Place};
 use self::page::{Carried, Corrupt, Page};
 use self::range::Range;
 use super::catalog::{self, Index, Target};
@@ -53,6 +53,15 @@ unsafe extern "C-unwind" {
         block: pg_sys::BlockNumber,
         map: *mut pg_sys::Buffer,
     ) -> u8;
+    fn table_index_fetch_tuple_check(
+        table: pg_sys::Relation,
+        row: pg_sys::ItemPointer,
+        snapshot: pg_sys::Snapshot,
+        all_dead: *mut bool,
+    ) -> bool;
+    fn ReleaseBuffer(buffer: pg_sys::Buffer);
+    fn GetActiveSnapshot() -> pg_sys::Snapshot;
+    fn TransactionStartedDuringRecovery() -> bool;
     fn relation_open(relation: pg_sys::Oid, lock: i32) -> pg_sys::Relation;
     fn relation_close(relation: pg_sys::Relation, lock: i32);
 }
@@ -74,16 +83,17 @@ pub struct Entry {
     seen_by_all: bool,
 }
 
-/// An index that is open for one question, read by the active snapshot.
+/// An index that one question reads, by the active snapshot.
 pub struct Reader {
     of: Index,
-    shape: &'static Shape,
-    table: pg_sys::Relation,
-    index: pg_sys::Relation,
-    snapshot: pg_sys::Snapshot,
+    /// Locked.
+    target: Target,
+    /// Opened when it is first read.
+    index: Cell<pg_sys::Relation>,
+    /// Opened when a row is looked for: what is not there needs no table.
+    table: Cell<pg_sys::Relation>,
     /// The page of the visibility map last looked at stays pinned.
     map: Cell<pg_sys::Buffer>,
-    trusts_dead_marks: bool,
 }
 
 /// The indexes that one question reads, each opened when it is first needed.
@@ -98,21 +108,44 @@ pub struct Indexes {
 pub fn ask<T>(question: impl FnOnce(&Indexes) -> Result<T, Failure>) -> Result<T, Failure> {
     let indexes = Indexes::default();
     let answer = question(&indexes)?;
-    for reader in indexes.opened.into_iter().filter_map(OnceCell::into_inner) {
-        reader.close();
-    }
+    // SAFETY: what `collect` and `table` opened and pinned; no frame here has anything to drop.
+    unsafe { pg_guard_ffi_boundary(|| indexes.opened.iter().for_each(close)) };
     Ok(answer)
 }
 
+/// Within a guard.
+fn close(reader: &OnceCell<Reader>) {
+    let Some(reader) = reader.get() else {
+        return;
+    };
+    // SAFETY: what the reader opened and pinned, once.
+    unsafe {
+        if reader.map.get() != NO_BUFFER {
+            ReleaseBuffer(reader.map.get());
+        }
+        for relation in [reader.index.get(), reader.table.get()] {
+            if !relation.is_null() {
+                relation_close(relation, NO_LOCK);
+            }
+        }
+    }
+}
+
 impl Indexes {
-    /// An index, open.
+    /// An index, locked.
     pub fn get(&self, index: Index) -> Result<&Reader, Failure> {
         let place = &self.opened[index as usize];
         match place.get() {
             Some(reader) => Ok(reader),
             None => {
-                let reader = Reader::open(index)?;
-                Ok(place.get_or_init(|| reader))
+                let target = catalog::lock(index)?;
+                Ok(place.get_or_init(|| Reader {
+                    of: index,
+                    target,
+                    index: Cell::new(std::ptr::null_mut()),
+                    table: Cell::new(std::ptr::null_mut()),
+                    map: Cell::new(NO_BUFFER),
+                }))
             }
         }
     }
@@ -129,36 +162,6 @@ impl Indexes {
 }
 
 impl Reader {
-    fn open(of: Index) -> Result<Self, Failure> {
-        let Target { table, index } = catalog::lock(of)?;
-        // SAFETY: both relations are locked; opened like this they stay open until closed, or until
-        // the resource owner closes them behind an error. No frame here has anything to drop.
-        unsafe {
-            Ok(pg_guard_ffi_boundary(|| Self {
-                of,
-                shape: of.shape(),
-                table: relation_open(table, NO_LOCK),
-                index: relation_open(index, NO_LOCK),
-                snapshot: pg_sys::GetActiveSnapshot(),
-                map: Cell::new(NO_BUFFER),
-                trusts_dead_marks: !pg_sys::TransactionStartedDuringRecovery(),
-            }))
-        }
-    }
-
-    fn close(self) {
-        // SAFETY: what `open` opened and `fetch` pinned.
-        unsafe {
-            pg_guard_ffi_boundary(|| {
-                if self.map.get() != NO_BUFFER {
-                    pg_sys::ReleaseBuffer(self.map.get());
-                }
-                relation_close(self.index, NO_LOCK);
-                relation_close(self.table, NO_LOCK);
-            });
-        }
-    }
-
     /// Adds the entries that begin with `prefix`, from `from` on and in order, up to `limit`, seen
     /// by the snapshot or not. Gives where to go on; none when there are no more.
     pub fn fetch(
@@ -168,7 +171,7 @@ impl Reader {
         limit: usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Key>, Failure> {
-        // SAFETY: the relations are open and locked. The closure owns nothing that has to be
+        // SAFETY: the relations are locked. The closure owns nothing that has to be
         // dropped, and doesn't panic: pages are read with bounds checked.
         let rest = unsafe { pg_guard_ffi_boundary(|| self.collect(prefix, from, limit, entries)) };
         pgrx::check_for_interrupts!();
@@ -186,6 +189,9 @@ impl Reader {
 
     /// Whether the snapshot sees the entry's row.
     pub fn sees(&self, entry: &Entry) -> bool {
+        if entry.seen_by_all && !is_serializable() {
+            return true;
+        }
         let Place { block, line } = entry.place;
         // SAFETY: as for `fetch`. Without a pin on the entry's page the row may have been vacuumed
         // and its place given to another since: one that this snapshot, which held back nothing of
@@ -194,17 +200,15 @@ impl Reader {
             pg_guard_ffi_boundary(|| {
                 if entry.seen_by_all {
                     // Reading the table would have done this (predicate.c).
-                    if is_serializable() {
-                        PredicateLockPage(self.table, block, self.snapshot);
-                    }
+                    PredicateLockPage(self.table(), block, GetActiveSnapshot());
                     return true;
                 }
                 let mut tid = pg_sys::ItemPointerData::default();
                 pgrx::itemptr::item_pointer_set_all(&mut tid, block, line);
-                pg_sys::table_index_fetch_tuple_check(
-                    self.table,
+                table_index_fetch_tuple_check(
+                    self.table(),
                     &mut tid,
-                    self.snapshot,
+                    GetActiveSnapshot(),
                     std::ptr::null_mut(),
                 )
             })
@@ -233,15 +237,15 @@ impl Reader {
                 let right = match self.collect_page(leaf, prefix, &from, &mut room, entries) {
                     Ok(Step::GoOn(right)) => right,
                     Ok(Step::Done(rest)) => {
-                        _bt_relbuf(self.index, leaf);
+                        _bt_relbuf(self.index(), leaf);
                         return Ok(rest);
                     }
                     Err(corrupt) => {
-                        _bt_relbuf(self.index, leaf);
+                        _bt_relbuf(self.index(), leaf);
                         return Err(corrupt);
                     }
                 };
-                leaf = _bt_relandgetbuf(self.index, leaf, right, SHARED);
+                leaf = _bt_relandgetbuf(self.index(), leaf, right, SHARED);
             }
         }
     }
@@ -256,7 +260,7 @@ impl Reader {
             let mut held = self.root();
             if held == NO_BUFFER && is_serializable() {
                 // Nothing finer is there to lock; what came in between is found the second time.
-                PredicateLockRelation(self.index, self.snapshot);
+                PredicateLockRelation(self.index(), GetActiveSnapshot());
                 held = self.root();
             }
             if held == NO_BUFFER {
@@ -265,9 +269,9 @@ impl Reader {
             loop {
                 match self.way(held, from) {
                     Ok(None) => return Ok(Some(held)),
-                    Ok(Some(block)) => held = _bt_relandgetbuf(self.index, held, block, SHARED),
+                    Ok(Some(block)) => held = _bt_relandgetbuf(self.index(), held, block, SHARED),
                     Err(corrupt) => {
-                        _bt_relbuf(self.index, held);
+                        _bt_relbuf(self.index(), held);
                         return Err(corrupt);
                     }
                 }
@@ -283,7 +287,7 @@ impl Reader {
     unsafe fn way(&self, held: pg_sys::Buffer, from: &Key) -> Result<Option<u32>, Corrupt> {
         // SAFETY: the caller's.
         let page = unsafe { page(held)? };
-        if page.ends_before(self.shape, from)? {
+        if page.ends_before(self.of.shape(), from)? {
             return Ok(page.right);
         }
         if page.is_ignored() {
@@ -291,7 +295,7 @@ impl Reader {
         }
         match page.is_leaf() {
             true => Ok(None),
-            false => page.child(self.shape, from).map(Some),
+            false => page.child(self.of.shape(), from).map(Some),
         }
     }
 
@@ -308,7 +312,7 @@ impl Reader {
         // SAFETY: the caller's.
         let page = unsafe { page(leaf)? };
         let go_on = |page: &Page<'_>| match page.right {
-            Some(right) if !page.ends(self.shape, prefix)? => Ok(Step::GoOn(right)),
+            Some(right) if !page.ends(self.of.shape(), prefix)? => Ok(Step::GoOn(right)),
             _ => Ok(Step::Done(None)),
         };
         if page.is_ignored() {
@@ -317,20 +321,22 @@ impl Reader {
         let mut map = self.map.get();
         // Neighbours in an index are often neighbours in the table.
         let mut looked_up = None;
-        for position in page.position(self.shape, from)?..=page.last {
-            if self.trusts_dead_marks && page.is_dead(position)? {
+        for position in page.position(self.of.shape(), from)?..=page.last {
+            // SAFETY: tells of the transaction.
+            if page.is_dead(position)? && !unsafe { TransactionStartedDuringRecovery() } {
                 continue;
             }
             let tuple = page.tuple(position)?;
-            let columns = tuple.columns(self.shape)?;
+            let columns = tuple.columns(self.of.shape())?;
             if !columns.begins_with(prefix) {
                 return Ok(Step::Done(None));
             }
-            let carried = tuple.carried(self.shape)?;
+            let carried = tuple.carried(self.of.shape())?;
             for row in 0..tuple.rows() {
                 let place = tuple.row(row)?;
                 let key = columns.place(place);
-                if key < *from {
+                // Only the first entry's rows may lie on both sides.
+                if tuple.rows() > 1 && key < *from {
                     continue;
                 }
                 let Some(left) = room.checked_sub(1) else {
@@ -341,8 +347,9 @@ impl Reader {
                     Some((block, seen)) if block == place.block => seen,
                     _ => {
                         // SAFETY: an open table; the map's page stays pinned in `map`.
-                        let status =
-                            unsafe { visibilitymap_get_status(self.table, place.block, &mut map) };
+                        let status = unsafe {
+                            visibilitymap_get_status(self.table(), place.block, &mut map)
+                        };
                         self.map.set(map);
                         let seen = u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0;
                         looked_up = Some((place.block, seen));
@@ -362,16 +369,30 @@ impl Reader {
 
     /// # Safety
     /// Within a guard.
+    unsafe fn table(&self) -> pg_sys::Relation {
+        // SAFETY: locked.
+        unsafe { opened(&self.table, self.target.table) }
+    }
+
+    /// # Safety
+    /// Within a guard.
+    unsafe fn index(&self) -> pg_sys::Relation {
+        // SAFETY: locked.
+        unsafe { opened(&self.index, self.target.index) }
+    }
+
+    /// # Safety
+    /// Within a guard.
     unsafe fn root(&self) -> pg_sys::Buffer {
-        // SAFETY: open relations.
+        // SAFETY: an open relation.
         #[cfg(feature = "pg15")]
         unsafe {
-            _bt_getroot(self.index, SHARED)
+            _bt_getroot(self.index(), SHARED)
         }
-        // SAFETY: open relations.
+        // SAFETY: an open relation; the table is asked for by those that write.
         #[cfg(not(feature = "pg15"))]
         unsafe {
-            _bt_getroot(self.index, self.table, SHARED)
+            _bt_getroot(self.index(), std::ptr::null_mut(), SHARED)
         }
     }
 
@@ -383,19 +404,23 @@ impl Reader {
         // SAFETY: the caller's; the snapshot is the active one.
         unsafe {
             if is_serializable() {
-                PredicateLockPage(self.index, BufferGetBlockNumber(leaf), self.snapshot);
+                PredicateLockPage(
+                    self.index(),
+                    BufferGetBlockNumber(leaf),
+                    GetActiveSnapshot(),
+                );
             }
             #[cfg(any(feature = "pg15", feature = "pg16"))]
             if pg_sys::old_snapshot_threshold >= 0 {
                 let page = pg_sys::BufferGetPage(leaf) as pg_sys::PageHeader;
                 let lsn = (*page).pd_lsn;
                 let lsn = u64::from(lsn.xlogid) << 32 | u64::from(lsn.xrecoff);
-                let snapshot = &*self.snapshot;
+                let snapshot = &*GetActiveSnapshot();
                 if snapshot.snapshot_type == pg_sys::SnapshotType::SNAPSHOT_MVCC
                     && snapshot.lsn != 0
                     && lsn > snapshot.lsn
                 {
-                    pg_sys::TestForOldSnapshot_impl(self.snapshot, self.index);
+                    pg_sys::TestForOldSnapshot_impl(GetActiveSnapshot(), self.index());
                 }
             }
         }
@@ -408,9 +433,9 @@ impl Reader {
     unsafe fn count(&self) {
         // SAFETY: an open relation; Postgres keeps its counters as long (pgstat_count_index_scan).
         unsafe {
-            let index = &mut *self.index;
+            let index = &mut *self.index();
             if index.pgstat_info.is_null() && index.pgstat_enabled {
-                pg_sys::pgstat_assoc_relation(self.index);
+                pg_sys::pgstat_assoc_relation(self.index());
             }
             if let Some(counters) = index.pgstat_info.as_mut() {
                 #[cfg(feature = "pg15")]
@@ -424,6 +449,16 @@ impl Reader {
             }
         }
     }
+}
+
+/// # Safety
+/// Within a guard; the relation is locked.
+unsafe fn opened(place: &Cell<pg_sys::Relation>, id: pg_sys::Oid) -> pg_sys::Relation {
+    if place.get().is_null() {
+        // SAFETY: the caller's.
+        place.set(unsafe { relation_open(id, NO_LOCK) });
+    }
+    place.get()
 }
 
 enum Step {

@@ -263,28 +263,21 @@ impl<'a> Tuple<'a> {
         let mut rest = key.as_bytes();
         let mut at = self.data();
         for column in &shape.key[..self.there(shape)] {
-            let order = match column {
-                Column::Id | Column::IdDescending => match rest.split_first_chunk() {
-                    Some((id, behind)) => {
-                        rest = behind;
-                        let mut own = u128::from_be_bytes(*self.id(&mut at)?.as_bytes());
-                        if *column == Column::IdDescending {
-                            own = !own;
-                        }
-                        own.cmp(&u128::from_be_bytes(*id))
-                    }
-                    None => return self.compare_bytes(shape, key),
-                },
-                Column::Label => match rest.split_first_chunk() {
-                    Some((label, behind)) => {
-                        rest = behind;
-                        self.label(&mut at)?
-                            .to_u32()
-                            .cmp(&u32::from_be_bytes(*label))
-                    }
-                    None => return self.compare_bytes(shape, key),
-                },
-                Column::InstantDescending => return self.compare_bytes(shape, key),
+            if rest.is_empty() {
+                return Ok(Ordering::Greater);
+            }
+            let order = match (column, rest.split_first_chunk(), rest.split_first_chunk()) {
+                (Column::Id, Some((id, behind)), _) => {
+                    rest = behind;
+                    let own = u128::from_be_bytes(self.id(&mut at)?.into_bytes());
+                    own.cmp(&u128::from_be_bytes(*id))
+                }
+                (Column::Label, _, Some((label, behind))) => {
+                    rest = behind;
+                    let own = self.label(&mut at)?.to_u32();
+                    own.cmp(&u32::from_be_bytes(*label))
+                }
+                _ => return self.compare_bytes(shape, key),
             };
             if order != Ordering::Equal {
                 return Ok(order);

@@ -18,14 +18,18 @@ pub struct Range<'r> {
     /// Where loading goes on; none when all is loaded.
     rest: Option<Key>,
     stretch: usize,
+    /// Where the last look into `loaded` ended.
+    passed: usize,
     /// What was looked at last behind `loaded`, and from where on.
     aside: Vec<Entry>,
-    aside_from: Key,
+    aside_from: Uuid,
 }
 
 /// Most documents have fewer permissions, and most principals fewer groups.
 const FIRST_STRETCH: usize = 16;
 const GROWTH: usize = 4;
+/// Room for as many is made at once.
+const EXPECTED: usize = 8;
 /// Enough for an id and the one behind it.
 const LOOK: usize = 2;
 
@@ -38,8 +42,9 @@ impl<'r> Range<'r> {
             loaded: Vec::new(),
             rest: Some(prefix),
             stretch: FIRST_STRETCH,
+            passed: 0,
             aside: Vec::new(),
-            aside_from: prefix,
+            aside_from: Uuid::nil(),
         }
     }
 
@@ -52,6 +57,7 @@ impl<'r> Range<'r> {
     pub fn load(&mut self) -> Result<(), Failure> {
         if let Some(from) = self.rest {
             let (stretch, loaded) = (self.stretch, &mut self.loaded);
+            loaded.reserve(EXPECTED);
             self.rest = self.reader.fetch(&self.prefix, from, stretch, loaded)?;
             self.stretch *= GROWTH;
         }
@@ -82,21 +88,22 @@ impl<'r> Range<'r> {
 
     /// The first id at or behind `id`.
     pub fn next_id(&mut self, id: Uuid) -> Result<Option<Uuid>, Failure> {
-        let from = self.prefix.id(id);
-        if let Some(entry) = first_from(&self.loaded, &from) {
+        self.passed = self.gallop(id);
+        if let Some(entry) = self.loaded.get(self.passed) {
             return Ok(Some(self.id(entry)));
         }
         if self.is_complete() {
             return Ok(None);
         }
-        // Whoever intersects asks upwards, so what was found last may answer again.
-        if self.aside_from <= from
-            && let Some(entry) = first_from(&self.aside, &from)
+        // What was found last may answer again.
+        if self.aside_from <= id
+            && let Some(entry) = self.aside.get(self.position(&self.aside, id))
         {
             return Ok(Some(self.id(entry)));
         }
+        let from = self.prefix.id(id);
         self.aside.clear();
-        self.aside_from = from;
+        self.aside_from = id;
         self.reader
             .fetch(&self.prefix, from, LOOK, &mut self.aside)?;
         Ok(self.aside.first().map(|entry| self.id(entry)))
@@ -109,19 +116,18 @@ impl<'r> Range<'r> {
         id: Uuid,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Result<Option<Entry>, Failure> {
-        let key = self.prefix.id(id);
+        let own = |entry: &&Entry| self.id(entry).as_u128() == id.as_u128();
         let seen = |entries: &[Entry]| {
-            let rows = entries.iter().take_while(|entry| begins(entry, &key));
-            let mut rows = rows.filter(|entry| wanted(entry));
+            let mut rows = entries.iter().take_while(own).filter(|entry| wanted(entry));
             rows.find(|entry| self.reader.sees(entry)).copied()
         };
-        let goes_on = self.loaded.last().is_none_or(|last| begins(last, &key));
-        let behind = self.loaded.last().is_some_and(|last| last.key < key);
-        if self.is_complete() || !goes_on && !behind {
-            let start = position(&self.loaded, &key);
+        let is_passed = |last: &Entry| self.id(last).as_u128() > id.as_u128();
+        if self.is_complete() || self.loaded.last().is_some_and(is_passed) {
+            let start = self.position(&self.loaded, id);
             return Ok(seen(&self.loaded[start..]));
         }
         // Old versions of a row may be many.
+        let key = self.prefix.id(id);
         let mut entries = Vec::new();
         let mut from = Some(key);
         while let Some(start) = from {
@@ -136,19 +142,32 @@ impl<'r> Range<'r> {
         Ok(None)
     }
 
+    /// The place of the first loaded entry at or behind an id. Whoever intersects asks upwards, so it
+    /// is looked for from where the last one was, in steps that double.
+    fn gallop(&self, id: Uuid) -> usize {
+        let is_before = |at: usize| {
+            let entry = self.loaded.get(at);
+            entry.is_some_and(|entry| self.id(entry).as_u128() < id.as_u128())
+        };
+        let mut low = match self.passed == 0 || is_before(self.passed - 1) {
+            true => self.passed,
+            false => 0,
+        };
+        let mut step = 1;
+        while is_before(low + step) {
+            low += step;
+            step *= 2;
+        }
+        let high = (low + step).min(self.loaded.len());
+        low + self.position(&self.loaded[low..high], id)
+    }
+
+    /// Of the first entry at or behind an id.
+    fn position(&self, entries: &[Entry], id: Uuid) -> usize {
+        entries.partition_point(|entry| self.id(entry).as_u128() < id.as_u128())
+    }
+
     fn id(&self, entry: &Entry) -> Uuid {
         entry.key.id_at(self.prefix.as_bytes().len())
     }
-}
-
-fn begins(entry: &Entry, key: &Key) -> bool {
-    entry.key.begins_with(key)
-}
-
-fn position(entries: &[Entry], from: &Key) -> usize {
-    entries.partition_point(|entry| entry.key < *from)
-}
-
-fn first_from<'e>(entries: &'e [Entry], from: &Key) -> Option<&'e Entry> {
-    entries.get(position(entries, from))
 }
