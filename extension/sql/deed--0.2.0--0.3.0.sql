@@ -1,15 +1,15 @@
 -- From 0.2.0 to 0.3.0: checks and lists read other indexes, and ask for the current principal or for
 -- many documents.
 --
--- Building the indexes locks deed.permission and deed.listing until the update is done; the tables'
--- contents stay. Checks of a session that still runs 0.2.0's library fail with PD020 afterwards, for
+-- Building the indexes locks the tables until the update is done; their contents stay. Checks of a session that still runs 0.2.0's library fail with PD020 afterwards, for
 -- the indexes that it reads are not there any more: they never answer otherwise than before.
 
 -- Nothing here may revoke from, or grant on, what 0.2.0 made: inside an extension's script that would
 -- make the roles' present grants part of the extension, and pg_dump would leave them out.
 
 -- In the order in which applying locks them, which waits for running batches.
-LOCK TABLE deed.document, deed.permission, deed.listing IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE deed.document, deed.principal, deed.permission, deed.listing, deed.membership
+  IN ACCESS EXCLUSIVE MODE;
 
 ALTER TABLE deed.permission
   DROP CONSTRAINT permission_pkey,
@@ -24,6 +24,14 @@ ALTER TABLE deed.listing DROP CONSTRAINT listing_pkey;
 CREATE UNIQUE INDEX listing_newest_first
   ON deed.listing (recipient_id, level, last_modified DESC, document_id DESC) INCLUDE (expires_at);
 COMMENT ON INDEX deed.listing_newest_first IS 'Lists: the documents of a recipient, newest first.';
+
+CREATE INDEX principal_promoted ON deed.principal (id, promoted_to)
+  WHERE promoted_to IS NOT NULL;
+COMMENT ON INDEX deed.principal_promoted IS 'Lists: the users that hold what a link is granted.';
+
+ALTER TABLE deed.membership
+  DROP CONSTRAINT membership_pkey,
+  ADD PRIMARY KEY (group_id, member_id) INCLUDE (removed);
 
 COMMENT ON INDEX deed.closure_by_group IS
   'Applying: whose closure changes with that of a group. Checks: how a principal of many groups reaches one of few recipients.';

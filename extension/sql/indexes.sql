@@ -1,5 +1,6 @@
 -- Every index beside the primary keys, with the question that it answers. Checks and lists read some
--- of them directly (src/pg/catalog.rs holds their expected shape), and permission_pkey and closure_pkey.
+-- of them directly (src/pg/catalog.rs holds their expected shape), and the primary keys of
+-- permission, membership and closure.
 
 -- What is this recipient granted, from a level on? Answered from the index alone.
 CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, level, document_id)
@@ -29,6 +30,11 @@ COMMENT ON INDEX deed.principal_removed IS 'Checks: principals through which not
 CREATE INDEX principal_by_promotion ON deed.principal (promoted_to, id)
   WHERE promoted_to IS NOT NULL;
 COMMENT ON INDEX deed.principal_by_promotion IS 'Checks: the links that a user took over.';
+
+-- Which links were promoted, and to whom?
+CREATE INDEX principal_promoted ON deed.principal (id, promoted_to)
+  WHERE promoted_to IS NOT NULL;
+COMMENT ON INDEX deed.principal_promoted IS 'Lists: the users that hold what a link is granted.';
 
 -- In which groups is this principal?
 CREATE INDEX membership_by_member ON deed.membership (member_id, group_id) WHERE NOT removed;

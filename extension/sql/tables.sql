@@ -79,7 +79,8 @@ CREATE TABLE deed.membership (
   removed    boolean NOT NULL,
   changed_by uuid,
   changed_at timestamptz NOT NULL,
-  PRIMARY KEY (group_id, member_id)
+  -- Who is in a group is answered from this index alone.
+  PRIMARY KEY (group_id, member_id) INCLUDE (removed)
 );
 COMMENT ON TABLE deed.membership IS
   'Whether one principal is a member of another. Written under the row locks of both.';

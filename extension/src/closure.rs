@@ -46,10 +46,8 @@ pub fn of(indexes: &Indexes, principal: Uuid) -> Result<Vec<Uuid>, Failure> {
 }
 
 /// The ids that follow this one in the rows that the snapshot sees.
-fn followers(indexes: &Indexes, index: Index, id: Uuid) -> Result<Vec<Uuid>, Failure> {
+pub fn followers(indexes: &Indexes, index: Index, id: Uuid) -> Result<Vec<Uuid>, Failure> {
     let mut range = indexes.range(index, Key::EMPTY.id(id))?;
-    while !range.is_complete() {
-        range.load()?;
-    }
+    range.load_all()?;
     Ok(range.loaded_and_seen().collect())
 }

@@ -105,7 +105,7 @@ impl Question {
         let feed = |(prefix, level)| Feed {
             reader,
             prefix,
-            level,
+            level: Some(level),
             from: Some(self.start(prefix)),
         };
         let feeds = self.prefixes(&members).map(feed).collect();
@@ -113,7 +113,7 @@ impl Question {
             DocumentSort::LastModified => self.wide(reader, &members)?,
             DocumentSort::Id => Vec::new(),
         };
-        let mut merge = Merge::new(feeds, wide, self.now)?;
+        let mut merge = Merge::new(feeds, wide)?;
         let mut found = Vec::with_capacity(limit);
         while found.len() < limit
             && let Some((at, level)) = merge.next()?

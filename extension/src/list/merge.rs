@@ -1,4 +1,4 @@
-//! Ordered ranges of documents, merged into one no further than asked for.
+//! Ordered ranges, merged into one no further than asked for.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -7,16 +7,19 @@ use deed_core::Level;
 
 use crate::failure::Failure;
 use crate::pg::btree::key::Key;
+use crate::pg::btree::page::Carried;
 use crate::pg::btree::{Entry, Reader};
+use crate::pg::catalog::{self, Catalog};
+use crate::pg::session;
 
-/// The documents of one recipient at one level, as they lie in an index.
+/// The entries of an index that begin with a key.
 pub struct Feed<'i> {
     /// The index.
     pub reader: &'i Reader,
-    /// Recipient and level. What follows it in a key is where the document stands in the list.
+    /// What they begin with. What follows it is where a row stands in the list.
     pub prefix: Key,
-    /// The level.
-    pub level: Level,
+    /// The level that all of them stand for; none where each carries its own.
+    pub level: Option<Level>,
     /// Where to go on; none at the end.
     pub from: Option<Key>,
 }
@@ -28,12 +31,13 @@ struct Reading<'i> {
     stretch: usize,
 }
 
-/// Many feeds as one, and some documents that are known already.
+/// Many feeds as one, and some rows that are known already.
 pub struct Merge<'i> {
     readings: Vec<Reading<'i>>,
     /// The next of each feed, and all that is known already.
     next: BinaryHeap<Reverse<(Key, Next)>>,
     now: i64,
+    catalog: Catalog,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +51,8 @@ const GROWTH: usize = 2;
 const LONGEST_STRETCH: usize = 1_024;
 
 impl<'i> Merge<'i> {
-    /// Begins; `now` is what expiry is compared with.
-    pub fn new(feeds: Vec<Feed<'i>>, known: Vec<(Key, Level)>, now: i64) -> Result<Self, Failure> {
+    /// Begins.
+    pub fn new(feeds: Vec<Feed<'i>>, known: Vec<(Key, Level)>) -> Result<Self, Failure> {
         let reading = |feed| Reading {
             feed,
             entries: VecDeque::new(),
@@ -60,7 +64,8 @@ impl<'i> Merge<'i> {
             next: known
                 .map(|(at, level)| Reverse((at, Next::Known(level))))
                 .collect(),
-            now,
+            now: session::statement_start(),
+            catalog: catalog::current()?,
         };
         for feed in 0..merge.readings.len() {
             merge.look(feed)?;
@@ -68,7 +73,7 @@ impl<'i> Merge<'i> {
         Ok(merge)
     }
 
-    /// The next document: where it stands, and the greatest level of its rows that live.
+    /// The next row: where it stands, and the greatest level of its entries that live.
     pub fn next(&mut self) -> Result<Option<(Key, Level)>, Failure> {
         while let Some(Reverse((at, _))) = self.next.peek().copied() {
             let mut greatest = None;
@@ -89,17 +94,23 @@ impl<'i> Merge<'i> {
         Ok(None)
     }
 
-    /// Takes the feed's next entry and gives its level, if it lives and is seen.
+    /// Takes the feed's next entry and gives its level, if it is neither revoked, removed nor expired,
+    /// and is seen.
     fn take(&mut self, feed: usize) -> Result<Option<Level>, Failure> {
         let Reading {
-            feed: Feed { reader, level, .. },
-            entries,
-            ..
+            feed: of, entries, ..
         } = &mut self.readings[feed];
-        let lives = entries.pop_front().is_some_and(|entry| {
-            entry.carried.instant.is_none_or(|at| at > self.now) && reader.sees(&entry)
+        let level = entries.pop_front().and_then(|entry| {
+            let Carried {
+                label,
+                instant,
+                flag,
+            } = entry.carried;
+            let own = || self.catalog.level(label?);
+            let level = of.level.or_else(own)?;
+            let lives = !flag && instant.is_none_or(|at| at > self.now);
+            (lives && of.reader.sees(&entry)).then_some(level)
         });
-        let level = lives.then_some(*level);
         self.look(feed)?;
         Ok(level)
     }

@@ -1,12 +1,27 @@
 //! Who can see a document.
+//!
+//! The recipients of its permissions lie side by side in one index, the members of a group in
+//! another. Both are merged as far as the page goes. What a page costs grows with the granted groups
+//! and links, and with the shorter of the document's recipients and all groups, among which these are
+//! looked for; not with how many people it is shared with.
 
-use deed_core::{Level, cursor};
+use std::collections::HashMap;
+
+use deed_core::{EVERYONE, Level, RecipientKind, USERS, cursor};
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use super::merge::{Feed, Merge};
 use super::{open, page_size};
+use crate::closure::followers;
 use crate::failure::Failure;
-use crate::pg::ids::{core_uuid, sql_uuid};
+use crate::pg::btree::key::Key;
+use crate::pg::btree::range::Range;
+use crate::pg::btree::{Entry, Indexes, ask};
+use crate::pg::catalog::{self, Catalog, Index};
+use crate::pg::enums::oid_of;
+use crate::pg::ids::{core_uuid, sql_uuids};
+use crate::pg::session;
 use crate::pg::spi::{self, arg};
 
 /// One row of `deed.list_principals`.
@@ -25,42 +40,6 @@ pub struct Row {
     pub cursor: String,
 }
 
-/// From the live grants down to whoever holds what their recipients hold, each with the greatest
-/// level on its ways; then what everyone and users give to all of them. `OFFSET 0` keeps the
-/// planner, which can't know how few rows the recursion finds, from joining whole tables.
-const WHO: &str = "\
-    WITH RECURSIVE granted (id, level) AS ( \
-      SELECT p.recipient_id, p.level \
-      FROM deed.permission AS p JOIN deed.document AS d ON d.id = p.document_id \
-      WHERE p.document_id = $1 AND d.created_at IS NOT NULL AND d.deleted_at IS NULL \
-        AND p.level IS NOT NULL \
-        AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp()) \
-        AND NOT EXISTS (SELECT FROM deed.principal AS r \
-          WHERE r.id = p.recipient_id AND r.removed_at IS NOT NULL)), \
-    reached (id, level) AS ( \
-      SELECT * FROM granted \
-      UNION \
-      SELECT e.member_id, r.level \
-      FROM reached AS r CROSS JOIN LATERAL (SELECT e.member_id FROM deed.live_edge AS e \
-        WHERE e.group_id = r.id OFFSET 0) AS e), \
-    built_in (everyone, users) AS ( \
-      SELECT (SELECT level FROM granted WHERE id = deed.everyone()), \
-        (SELECT level FROM granted WHERE id = deed.users())), \
-    held (id, kind, name, description, level) AS ( \
-      SELECT r.id, CASE WHEN b.id IS NULL THEN p.kind ELSE 'group' END, p.name, p.description, \
-        greatest(r.level, a.everyone, CASE WHEN p.kind = 'user' THEN a.users END) \
-      FROM (SELECT id, pg_catalog.max(level) AS level FROM reached GROUP BY id) AS r \
-      CROSS JOIN built_in AS a \
-      LEFT JOIN LATERAL (SELECT p.kind, p.name, p.description FROM deed.principal AS p \
-        WHERE p.id = r.id OFFSET 0) AS p ON true \
-      LEFT JOIN (VALUES (deed.everyone()), (deed.users())) AS b (id) ON b.id = r.id \
-      WHERE b.id IS NOT NULL OR p.kind <> 'group' OR p.kind IS NULL \
-        AND (SELECT true FROM deed.membership AS m \
-          WHERE m.group_id = r.id AND NOT m.removed ORDER BY m.member_id LIMIT 1) IS NULL) \
-    SELECT h.id, h.kind, h.name, h.description, h.level FROM held AS h \
-    WHERE h.level >= $2::deed.permission_level AND ($3 IS NULL OR h.id > $3) \
-    ORDER BY h.id LIMIT $4";
-
 /// The first page when `after` is none, else the one behind that cursor.
 pub fn page(
     document: Uuid,
@@ -74,25 +53,194 @@ pub fn page(
         document.as_bytes(),
         level.word().as_bytes(),
     ];
-    let after = open(binding, after)?.map(pgrx::Uuid::from_bytes);
-    let arguments = [
-        arg(sql_uuid(document)),
-        arg(level.word()),
-        arg(after),
-        arg(limit as i64),
-    ];
-    Ok(spi::read(WHO, &arguments, |row| {
-        let id = core_uuid(row.get(1)?);
-        Some(Row {
-            id,
-            kind: row.get(2),
-            name: row.get(3),
-            description: row.get(4),
-            level: row.get(5)?,
-            cursor: cursor::seal(binding, id.as_bytes()),
+    let after = open(binding, after)?.map(Uuid::from_bytes);
+    let mut found = Vec::with_capacity(limit);
+    ask(|indexes| {
+        if indexes.row(Index::DocumentNotLive, document)?.is_some() {
+            return Ok(());
+        }
+        let grants = Grants::of(indexes, document)?;
+        let mut merge = grants.reached(indexes, after)?;
+        // Some are left out only when it is known what they are.
+        while found.len() < limit {
+            let mut candidates = Vec::new();
+            while candidates.len() < limit - found.len()
+                && let Some((at, level)) = merge.next()?
+            {
+                candidates.push((at.id_at(0), level));
+            }
+            if candidates.is_empty() {
+                break;
+            }
+            found.extend(grants.judge(indexes, &candidates, level)?);
+        }
+        Ok(())
+    })?;
+    for row in &mut found {
+        row.cursor = cursor::seal(binding, row.id.as_bytes());
+    }
+    Ok(found)
+}
+
+/// What the permissions on a document say of others than the recipients themselves.
+struct Grants {
+    document: Uuid,
+    everyone: Option<Level>,
+    users: Option<Level>,
+    /// All whose members hold a level, groups within granted groups too.
+    groups: HashMap<Uuid, Level>,
+    catalog: Catalog,
+}
+
+impl Grants {
+    fn of(indexes: &Indexes, document: Uuid) -> Result<Self, Failure> {
+        let catalog = catalog::current()?;
+        let now = session::statement_start();
+        let mut grants = indexes.range(Index::Permission, Key::EMPTY.id(document))?;
+        grants.load()?;
+        let level = |grants: &Range<'_>, recipient| -> Result<Option<Level>, Failure> {
+            let lives = |entry: &Entry| {
+                let instant = entry.carried.instant;
+                entry.carried.label.is_some() && instant.is_none_or(|at| at > now)
+            };
+            let grant = grants.seen(recipient, lives)?;
+            Ok(grant.and_then(|entry| catalog.level(entry.carried.label?)))
+        };
+        let mut groups: HashMap<Uuid, Level> = HashMap::new();
+        for index in [Index::Membership, Index::PrincipalPromoted] {
+            let mut all = indexes.range(index, Key::EMPTY)?;
+            for group in met(&mut grants, &mut all)? {
+                let Some(level) = level(&grants, group)? else {
+                    continue;
+                };
+                if indexes.row(Index::PrincipalRemoved, group)?.is_some() {
+                    continue;
+                }
+                let below = followers(indexes, Index::ClosureByGroup, group)?;
+                for group in below.into_iter().chain([group]) {
+                    let held = groups.entry(group).or_insert(level);
+                    *held = (*held).max(level);
+                }
+            }
+        }
+        Ok(Self {
+            document,
+            everyone: level(&grants, EVERYONE)?,
+            users: level(&grants, USERS)?,
+            groups,
+            catalog,
         })
-    })
-    .into_iter()
-    .flatten()
-    .collect())
+    }
+
+    /// Everybody whom a permission reaches by name, link or group, behind `after`, by id.
+    fn reached<'i>(&self, indexes: &'i Indexes, after: Option<Uuid>) -> Result<Merge<'i>, Failure> {
+        let start = |prefix: Key| {
+            Some(match after {
+                Some(id) => prefix.id(id).behind(),
+                None => prefix,
+            })
+        };
+        let named = Key::EMPTY.id(self.document);
+        let mut feeds = vec![Feed {
+            reader: indexes.get(Index::Permission)?,
+            prefix: named,
+            level: None,
+            from: start(named),
+        }];
+        let mut users = Vec::new();
+        for (group, level) in &self.groups {
+            let members = Key::EMPTY.id(*group);
+            feeds.push(Feed {
+                reader: indexes.get(Index::Membership)?,
+                prefix: members,
+                level: Some(*level),
+                from: start(members),
+            });
+            let promoted = followers(indexes, Index::PrincipalPromoted, *group)?;
+            let promoted = promoted.into_iter().filter(|user| Some(*user) > after);
+            users.extend(promoted.map(|user| (Key::EMPTY.id(user), *level)));
+        }
+        Merge::new(feeds, users)
+    }
+
+    /// The candidates that are listed, with what is known of them.
+    fn judge(
+        &self,
+        indexes: &Indexes,
+        candidates: &[(Uuid, Level)],
+        at_least: Level,
+    ) -> Result<Vec<Row>, Failure> {
+        let ids: Vec<Uuid> = candidates.iter().map(|(id, _)| *id).collect();
+        let known = spi::read_planned(
+            "SELECT p.id, p.kind, p.name, p.description, p.removed_at IS NOT NULL \
+             FROM unnest($1) AS n (id) JOIN deed.principal AS p ON p.id = n.id",
+            &[arg(sql_uuids(&ids))],
+            |row| {
+                let of = (row.get(2), row.get(3), row.get(4), row.get(5)?);
+                Some((core_uuid(row.get(1)?), of))
+            },
+        );
+        let mut known: HashMap<Uuid, Known> = known.into_iter().flatten().collect();
+        let group = oid_of(RecipientKind::Group);
+        let mut rows = Vec::new();
+        for (id, level) in candidates {
+            let (mut kind, name, description, removed) = known.remove(id).unwrap_or_default();
+            let is_built_in = [EVERYONE, USERS].contains(id);
+            let is_group = match kind {
+                Some(kind) => kind == group,
+                None => !is_built_in && has_members(indexes, *id)?,
+            };
+            let mut level = Some(*level).max(self.everyone);
+            if *id == USERS || kind == Some(self.catalog.user) {
+                level = level.max(self.users);
+            }
+            if removed || is_group || level < Some(at_least) {
+                continue;
+            }
+            if is_built_in {
+                kind = Some(group);
+            }
+            rows.extend(level.map(|level| Row {
+                id: *id,
+                kind,
+                name,
+                description,
+                level: self.catalog.level_oid(level),
+                cursor: String::new(),
+            }));
+        }
+        Ok(rows)
+    }
+}
+
+/// Kind, name, description, and whether it is removed.
+type Known = (Option<pg_sys::Oid>, Option<String>, Option<String>, bool);
+
+/// The ids that both have, looked for in turns from one to the next: the shorter sets the cost.
+fn met(one: &mut Range<'_>, other: &mut Range<'_>) -> Result<Vec<Uuid>, Failure> {
+    let mut met = Vec::new();
+    let mut at = Some(Uuid::nil());
+    while let Some(from) = at
+        && let Some(first) = one.next_id(from)?
+        && let Some(second) = other.next_id(first)?
+    {
+        at = Some(second);
+        if first == second {
+            met.push(first);
+            at = first.as_u128().checked_add(1).map(Uuid::from_u128);
+        }
+    }
+    Ok(met)
+}
+
+/// Whether anybody is a member of it, removed or not.
+fn has_members(indexes: &Indexes, id: Uuid) -> Result<bool, Failure> {
+    let mut members = indexes.range(Index::Membership, Key::EMPTY.id(id))?;
+    while !members.is_complete() {
+        members.load()?;
+        if members.has_seen(|entry| !entry.carried.flag) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -40,6 +40,10 @@ pub enum Index {
     PrincipalRemoved,
     /// `deed.principal_by_promotion`: user, link
     PrincipalByPromotion,
+    /// `deed.principal_promoted`: link, user
+    PrincipalPromoted,
+    /// `deed.membership_pkey`: group, member; removed
+    Membership,
     /// `deed.membership_by_member`: member, group
     MembershipByMember,
     /// `deed.closure_pkey`: member, group
@@ -50,7 +54,7 @@ pub enum Index {
 
 impl Index {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 12;
 
     /// Its columns.
     pub fn shape(self) -> &'static Shape {
@@ -149,6 +153,27 @@ static EXPECTED: [Expected; Index::COUNT] = [
         shape: Shape {
             key: IDS,
             included: &[],
+        },
+    },
+    Expected {
+        table: c"principal",
+        index: c"principal_promoted",
+        definition: (
+            "btree (id, promoted_to)",
+            " WHERE (promoted_to IS NOT NULL)",
+        ),
+        shape: Shape {
+            key: IDS,
+            included: &[],
+        },
+    },
+    Expected {
+        table: c"membership",
+        index: c"membership_pkey",
+        definition: ("btree (group_id, member_id) INCLUDE (removed)", ""),
+        shape: Shape {
+            key: IDS,
+            included: &[Included::Flag],
         },
     },
     Expected {
@@ -411,6 +436,7 @@ unsafe fn has_types(index: pg_sys::Oid, shape: &Shape) -> bool {
         Id,
         Label,
         Instant,
+        Flag,
     }
     let key = shape.key.iter().map(|column| match column {
         Column::Id | Column::IdDescending => Type::Id,
@@ -420,6 +446,7 @@ unsafe fn has_types(index: pg_sys::Oid, shape: &Shape) -> bool {
     let included = shape.included.iter().map(|column| match column {
         Included::Label => Type::Label,
         Included::Instant => Type::Instant,
+        Included::Flag => Type::Flag,
     });
     key.chain(included).zip(1..).all(|(expected, position)| {
         // SAFETY: syscache look-ups.
@@ -429,6 +456,7 @@ unsafe fn has_types(index: pg_sys::Oid, shape: &Shape) -> bool {
                 Type::Id => found == pg_sys::UUIDOID,
                 Type::Label => pg_sys::type_is_enum(found),
                 Type::Instant => found == pg_sys::TIMESTAMPTZOID,
+                Type::Flag => found == pg_sys::BOOLOID,
             }
         }
     })

@@ -30,6 +30,8 @@ pub enum Included {
     Label,
     /// `timestamptz`
     Instant,
+    /// `boolean`
+    Flag,
 }
 
 /// What an index is made of, in order.

@@ -169,6 +169,8 @@ pub struct Carried {
     pub label: Option<pg_sys::Oid>,
     /// Microseconds since 2000.
     pub instant: Option<i64>,
+    /// Null is false.
+    pub flag: bool,
 }
 
 impl<'a> Tuple<'a> {
@@ -242,6 +244,10 @@ impl<'a> Tuple<'a> {
             match column {
                 Included::Label => carried.label = Some(self.label(&mut at)?),
                 Included::Instant => carried.instant = Some(self.instant(&mut at)?),
+                Included::Flag => {
+                    carried.flag = *self.bytes.get(at).ok_or(Corrupt)? != 0;
+                    at += 1;
+                }
             }
         }
         Ok(carried)

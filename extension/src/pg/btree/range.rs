@@ -64,6 +64,14 @@ impl<'r> Range<'r> {
         Ok(())
     }
 
+    /// Loads all that is left.
+    pub fn load_all(&mut self) -> Result<(), Failure> {
+        while !self.is_complete() {
+            self.load()?;
+        }
+        Ok(())
+    }
+
     /// What is loaded, with the ids; several of one id are versions of its row.
     pub fn loaded(&self) -> impl ExactSizeIterator<Item = (Uuid, &Entry)> {
         self.loaded.iter().map(|entry| (self.id(entry), entry))
@@ -73,6 +81,12 @@ impl<'r> Range<'r> {
     pub fn loaded_and_seen(&self) -> impl Iterator<Item = Uuid> {
         let seen = |(_, entry): &(Uuid, &Entry)| self.reader.sees(entry);
         self.loaded().filter(seen).map(|(id, _)| id)
+    }
+
+    /// Whether the snapshot sees a loaded row that is `wanted`.
+    pub fn has_seen(&self, wanted: impl Fn(&Entry) -> bool) -> bool {
+        let mut wanted = self.loaded.iter().filter(|entry| wanted(entry));
+        wanted.any(|entry| self.reader.sees(entry))
     }
 
     /// Whether there is nothing in it; [`load`](Self::load) first.
