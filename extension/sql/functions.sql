@@ -26,7 +26,7 @@ COMMENT ON FUNCTION deed.current_principal() IS
 
 -- Checks. They read indexes directly, under the calling statement's snapshot, and write
 -- nothing. Reading an index passes neither grants nor row security on the tables: EXECUTE is the
--- permission. Costs are in units of cpu_operator_cost, for some seven probes.
+-- permission. Costs are in units of cpu_operator_cost: docs/PERFORMANCE.md has the measured ones.
 
 CREATE FUNCTION deed.has_permission(principal uuid, document uuid, level deed.permission_level)
   RETURNS boolean

@@ -19,6 +19,8 @@ struct Changes {
     /// Members and groups of the memberships that changed, side by side.
     members: Vec<Uuid>,
     groups: Vec<Uuid>,
+    /// Whether any of them ended.
+    ended: bool,
     /// Links that were promoted, and to whom.
     links: BTreeSet<Uuid>,
     users: BTreeSet<Uuid>,
@@ -40,6 +42,11 @@ pub fn follow(decision: &Decision) {
          ON CONFLICT (only_row) DO UPDATE SET only_row = true WHERE NOT l.only_row",
         &[],
     );
+    // Each statement has a new snapshot: all that others wrote before they gave the lock away.
+    if changes.only_add() {
+        changes.join();
+        return;
+    }
     let starts = changes
         .members
         .iter()
@@ -47,7 +54,6 @@ pub fn follow(decision: &Decision) {
         .chain(&changes.links)
         .chain(&changes.removed)
         .chain(&changes.restored);
-    // A new snapshot: all that others wrote before they gave the lock away.
     spi::execute(
         FOLLOW,
         &[
@@ -57,6 +63,47 @@ pub fn follow(decision: &Decision) {
         ],
     );
 }
+
+/// What groups reach that may have their first member now ($1) and had no need of rows so far.
+const NEW_NODES: &str = "\
+    WITH RECURSIVE reach (member_id, group_id) AS ( \
+      SELECT n.id, e.group_id FROM unnest($1) AS n (id) \
+        CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
+          WHERE e.member_id = n.id OFFSET 0) AS e \
+        WHERE (SELECT true FROM deed.closure AS c WHERE c.member_id = n.id \
+          ORDER BY c.group_id LIMIT 1) IS NULL \
+      UNION \
+      SELECT r.member_id, e.group_id FROM reach AS r \
+        CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
+          WHERE e.member_id = r.group_id OFFSET 0) AS e) \
+    INSERT INTO deed.closure (member_id, group_id) \
+    SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
+    ON CONFLICT (member_id, group_id) DO NOTHING";
+
+/// Those of the new edges (from $1 to $2) that live and begin at a node.
+const NEW_EDGES: &str = "\
+    SELECT n.member_id, n.group_id \
+    FROM ROWS FROM (unnest($1), unnest($2)) AS n (member_id, group_id) \
+    WHERE ((SELECT true FROM deed.membership AS m WHERE m.group_id = n.member_id \
+          ORDER BY m.member_id LIMIT 1) \
+        OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p \
+          WHERE p.id = n.member_id)) \
+      AND EXISTS (SELECT FROM deed.live_edge AS e \
+        WHERE e.member_id = n.member_id AND e.group_id = n.group_id)";
+
+/// A new edge from $1 to $2: who reached the one reaches the other, and all that this reaches.
+/// Italiano's join (1986); who reached the other already gains nothing.
+const JOIN: &str = "\
+    INSERT INTO deed.closure (member_id, group_id) \
+    SELECT m.id, g.id \
+    FROM (SELECT $1 UNION ALL SELECT c.member_id FROM deed.closure AS c WHERE c.group_id = $1) \
+        AS m (id) \
+      CROSS JOIN \
+        (SELECT $2 UNION ALL SELECT c.group_id FROM deed.closure AS c WHERE c.member_id = $2) \
+        AS g (id) \
+    WHERE m.id <> g.id AND NOT EXISTS (SELECT FROM deed.closure AS c \
+      WHERE c.member_id = m.id AND c.group_id = $2) \
+    ON CONFLICT (member_id, group_id) DO NOTHING";
 
 /// Computes anew whatever may reach something else than before. Its way comes over unchanged live
 /// edges to the first changed one, so it is
@@ -134,9 +181,10 @@ impl Changes {
         let mut changes = Self::default();
         for (register, (_, fact)) in &decision.taken {
             match (register, fact) {
-                (Register::Membership { group, member }, _) => {
+                (Register::Membership { group, member }, fact) => {
                     changes.members.push(*member);
                     changes.groups.push(*group);
+                    changes.ended |= matches!(fact, Fact::Membership { member: false, .. });
                 }
                 (
                     Register::Principal(link, PrincipalRegister::Promotion),
@@ -155,6 +203,24 @@ impl Changes {
             }
         }
         changes
+    }
+
+    /// Whether nothing can be reached less than before.
+    fn only_add(&self) -> bool {
+        let others = [&self.links, &self.users, &self.removed, &self.restored];
+        !self.ended && others.iter().all(|ids| ids.is_empty())
+    }
+
+    /// Adds what the new memberships reach.
+    fn join(&self) {
+        let (members, groups) = (sql(self.members.iter()), sql(self.groups.iter()));
+        spi::execute(NEW_NODES, &[sql(self.groups.iter())]);
+        let edges = spi::write(NEW_EDGES, &[members, groups], |row| {
+            Some((row.get::<pgrx::Uuid>(1)?, row.get::<pgrx::Uuid>(2)?))
+        });
+        for (member, group) in edges.into_iter().flatten() {
+            spi::execute(JOIN, &[arg(member), arg(group)]);
+        }
     }
 
     fn concern_closure(&self) -> bool {
