@@ -7,8 +7,7 @@ use deed_core::Level;
 
 use crate::failure::Failure;
 use crate::pg::btree::key::Key;
-use crate::pg::btree::page::Carried;
-use crate::pg::btree::{Entry, Reader};
+use crate::pg::btree::{Carried, Entry, Reader};
 use crate::pg::catalog::{self, Catalog};
 use crate::pg::session;
 

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod entry;
 pub mod enums;
 pub mod ids;
+pub mod indexes;
 pub mod raise;
 pub mod session;
 pub mod spi;
