@@ -196,7 +196,7 @@ impl<'i> Asker<'i> {
             }
             let row = self.indexes.row(Index::PrincipalKind, self.principal)?;
             let user = catalog::current()?.user;
-            Ok(row.is_some_and(|row| row.carried.label == Some(user)))
+            Ok(row.is_some_and(|row| row.carried.label == user))
         })
     }
 }
@@ -233,9 +233,10 @@ impl Search<'_> {
     }
 
     fn level(&self, entry: &Entry) -> Option<Level> {
-        let expired = entry.carried.instant.is_some_and(|at| at <= self.now);
-        let label = entry.carried.label.filter(|_| !expired)?;
-        self.catalog.level(label)
+        match entry.carried.instant > self.now {
+            true => self.catalog.level(entry.carried.label),
+            false => None,
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub fn of(indexes: &Indexes, principal: Uuid) -> Result<Vec<Uuid>, Failure> {
     let mut members = BTreeSet::from([EVERYONE, principal]);
     let row = indexes.row(Index::PrincipalKind, principal)?;
     let user = catalog::current()?.user;
-    if row.is_some_and(|row| row.carried.label == Some(user)) {
+    if row.is_some_and(|row| row.carried.label == user) {
         members.insert(USERS);
     }
     let mut held = followers(indexes, Index::MembershipByMember, principal)?;

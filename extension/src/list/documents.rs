@@ -166,9 +166,8 @@ impl Question {
             while let Some(start) = from {
                 from = reader.fetch(&prefix, start, 1_000, &mut entries)?;
             }
-            let lives = |at: Option<i64>| at.is_none_or(|at| at > self.now);
-            for entry in entries.iter().filter(|entry| lives(entry.carried.instant)) {
-                if reader.sees(entry) {
+            for entry in &entries {
+                if entry.carried.instant > self.now && reader.sees(entry) {
                     let id = entry.key.id_descending_at(prefix.as_bytes().len());
                     let held = levels.entry(id).or_insert(level);
                     *held = (*held).max(level);

@@ -105,9 +105,8 @@ impl<'i> Merge<'i> {
                 instant,
                 flag,
             } = entry.carried;
-            let own = || self.catalog.level(label?);
-            let level = of.level.or_else(own)?;
-            let lives = !flag && instant.is_none_or(|at| at > self.now);
+            let level = of.level.or_else(|| self.catalog.level(label))?;
+            let lives = !flag && instant > self.now;
             (lives && of.reader.sees(&entry)).then_some(level)
         });
         self.look(feed)?;

@@ -100,11 +100,10 @@ impl Grants {
         grants.load()?;
         let level = |grants: &Range<'_>, recipient| -> Result<Option<Level>, Failure> {
             let lives = |entry: &Entry| {
-                let instant = entry.carried.instant;
-                entry.carried.label.is_some() && instant.is_none_or(|at| at > now)
+                entry.carried.instant > now && catalog.level(entry.carried.label).is_some()
             };
             let grant = grants.seen(recipient, lives)?;
-            Ok(grant.and_then(|entry| catalog.level(entry.carried.label?)))
+            Ok(grant.and_then(|entry| catalog.level(entry.carried.label)))
         };
         let mut groups: HashMap<Uuid, Level> = HashMap::new();
         for index in [Index::Membership, Index::PrincipalPromoted] {

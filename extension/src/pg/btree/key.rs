@@ -43,6 +43,17 @@ pub struct Shape {
     pub included: &'static [Included],
 }
 
+impl Shape {
+    /// How many bytes the key takes in an entry: alignment by each column's size, an id's by one.
+    pub fn key_bytes(&self) -> usize {
+        self.key.iter().fold(0, |at, column| match column {
+            Column::Id | Column::IdDescending => at + 16,
+            Column::Label => at.next_multiple_of(4) + 4,
+            Column::InstantDescending => at.next_multiple_of(8) + 8,
+        })
+    }
+}
+
 /// Where a row lies in its table: block and line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -131,6 +142,15 @@ impl Key {
     /// The bytes that order it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+
+    /// The row's place at the end of a complete key.
+    pub fn row(&self) -> Place {
+        let at = self.as_bytes().len() - PLACE_BYTES;
+        Place {
+            block: u32::from_be_bytes(self.array(at)),
+            line: u16::from_be_bytes(self.array(at + 4)),
+        }
     }
 
     /// The `uuid` at this byte.
@@ -222,6 +242,7 @@ mod tests {
         // A truncated column is minus infinity.
         assert!(less(of, of.id(Uuid::nil())));
         let complete = of.place(Place { block: 7, line: 2 });
+        assert_eq!(complete.row(), Place { block: 7, line: 2 });
         let later = of.place(Place { block: 7, line: 3 });
         assert!(less(complete, complete.next()) && less(complete.next(), later));
         assert!(less(later, of.behind()) && less(of.behind(), Key::EMPTY.id(high)));

@@ -20,7 +20,6 @@ pub struct Entry {
     pub key: Key,
     /// The other columns.
     pub carried: Carried,
-    place: Place,
     /// Everybody sees the row.
     seen_by_all: bool,
 }
@@ -98,7 +97,7 @@ impl Reader {
         if entry.seen_by_all && !is_serializable() {
             return true;
         }
-        let Place { block, line } = entry.place;
+        let Place { block, line } = entry.key.row();
         // SAFETY: as for `fetch`. Without a pin on the entry's page the row may have been vacuumed
         // and its place given to another since: one that this snapshot, which held back nothing of
         // the old row, doesn't see (nbtree's README on dropping pins with MVCC snapshots).
@@ -265,7 +264,6 @@ impl Reader {
                 entries.push(Entry {
                     key,
                     carried,
-                    place,
                     seen_by_all,
                 });
             }

@@ -34,12 +34,12 @@ pub struct Tuple<'a> {
 }
 
 /// The values of the columns that an index only carries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Carried {
-    /// The enum's label.
-    pub label: Option<pg_sys::Oid>,
-    /// Microseconds since 2000.
-    pub instant: Option<i64>,
+    /// The enum's label; `InvalidOid` for null.
+    pub label: pg_sys::Oid,
+    /// Microseconds since 2000; null, which means never, is `infinity`.
+    pub instant: i64,
     /// Null is false.
     pub flag: bool,
 }
@@ -99,22 +99,19 @@ impl<'a> Tuple<'a> {
 
     /// The columns that are only carried. Those of the key are not null.
     pub fn carried(&self, shape: &Shape) -> Result<Carried, Corrupt> {
-        let mut at = self.data();
-        for column in shape.key {
-            match column {
-                Column::Id | Column::IdDescending => self.id(&mut at).map(drop)?,
-                Column::Label => self.label(&mut at).map(drop)?,
-                Column::InstantDescending => self.instant(&mut at).map(drop)?,
-            }
-        }
-        let mut carried = Carried::default();
+        let mut at = self.data() + shape.key_bytes();
+        let mut carried = Carried {
+            label: pg_sys::InvalidOid,
+            instant: i64::MAX,
+            flag: false,
+        };
         for (n, column) in shape.included.iter().enumerate() {
             if self.is_null(shape.key.len() + n)? {
                 continue;
             }
             match column {
-                Included::Label => carried.label = Some(self.label(&mut at)?),
-                Included::Instant => carried.instant = Some(self.instant(&mut at)?),
+                Included::Label => carried.label = self.label(&mut at)?,
+                Included::Instant => carried.instant = self.instant(&mut at)?,
                 Included::Flag => {
                     carried.flag = *self.bytes.get(at).ok_or(Corrupt)? != 0;
                     at += 1;
