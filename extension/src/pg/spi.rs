@@ -29,71 +29,9 @@ impl Row {
     }
 }
 
-/// Runs a statement under the caller's active snapshot; it must not write.
+/// Runs a statement under the caller's active snapshot; it must not write. It is planned for these
+/// arguments: a null there may spare a condition.
 pub fn read<T>(sql: &str, arguments: &[DatumWithOid<'_>], row: impl FnMut(&Row) -> T) -> Vec<T> {
-    run(sql, arguments, true, row)
-}
-
-/// Runs a statement under a new snapshot that sees this transaction's own writes.
-pub fn write<T>(sql: &str, arguments: &[DatumWithOid<'_>], row: impl FnMut(&Row) -> T) -> Vec<T> {
-    run(sql, arguments, false, row)
-}
-
-/// Like [`write`], for a statement whose rows nobody reads.
-pub fn execute(sql: &str, arguments: &[DatumWithOid<'_>]) {
-    write(sql, arguments, |_| ());
-}
-
-/// Like [`read`], with a plan that is kept for the session, one for all arguments. Postgres plans it
-/// anew when what it reads has changed.
-pub fn read_planned<T>(
-    sql: &'static str,
-    arguments: &[DatumWithOid<'_>],
-    row: impl FnMut(&Row) -> T,
-) -> Vec<T> {
-    let kept = PLANS.with_borrow(|plans| plans.get(sql).copied());
-    connected(arguments, row, |values, nulls| {
-        let plan = kept.unwrap_or_else(|| keep(sql, arguments));
-        // SAFETY: within `connected`; the plan was made for arguments of these types.
-        unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), true, 0) }
-    })
-}
-
-thread_local! {
-    static PLANS: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::default();
-}
-
-/// Within `connected`.
-fn keep(sql: &'static str, arguments: &[DatumWithOid<'_>]) -> pg_sys::SPIPlanPtr {
-    let text = CString::new(sql).expect("statements hold no zero byte");
-    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
-    // SAFETY: the text and types outlive the call, which copies them; a kept plan is the session's.
-    let plan = unsafe {
-        let plan = pg_sys::SPI_prepare_cursor(
-            text.as_ptr(),
-            types.len() as i32,
-            types.as_mut_ptr(),
-            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
-        );
-        assert!(!plan.is_null(), "SPI_prepare_cursor");
-        pg_sys::SPI_keepplan(plan);
-        plan
-    };
-    PLANS.with_borrow_mut(|plans| plans.insert(sql, plan));
-    plan
-}
-
-/// An argument whose type says its SQL type.
-pub fn arg<'a, T: IntoDatum>(value: T) -> DatumWithOid<'a> {
-    DatumWithOid::from(value)
-}
-
-fn run<T>(
-    sql: &str,
-    arguments: &[DatumWithOid<'_>],
-    read_only: bool,
-    row: impl FnMut(&Row) -> T,
-) -> Vec<T> {
     let sql = CString::new(sql).expect("statements hold no zero byte");
     let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
     connected(arguments, row, |values, nulls| {
@@ -105,11 +43,77 @@ fn run<T>(
                 types.as_mut_ptr(),
                 values.as_mut_ptr(),
                 nulls.as_ptr(),
-                read_only,
+                true,
                 0 as c_long,
             )
         }
     })
+}
+
+/// Like [`read`], by a plan that is kept for the session.
+pub fn read_planned<T>(
+    sql: &str,
+    arguments: &[DatumWithOid<'_>],
+    row: impl FnMut(&Row) -> T,
+) -> Vec<T> {
+    planned(sql, arguments, true, row)
+}
+
+/// Runs a statement under a new snapshot that sees this transaction's own writes, by a plan that is
+/// kept for the session.
+pub fn write<T>(sql: &str, arguments: &[DatumWithOid<'_>], row: impl FnMut(&Row) -> T) -> Vec<T> {
+    planned(sql, arguments, false, row)
+}
+
+/// Like [`write`], for a statement whose rows nobody reads.
+pub fn execute(sql: &str, arguments: &[DatumWithOid<'_>]) {
+    write(sql, arguments, |_| ());
+}
+
+thread_local! {
+    /// As many as there are statements in this crate.
+    static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::default();
+}
+
+/// One plan for all arguments: planning a statement anew would cost more than running it for a few
+/// rows. Postgres plans it again when what it reads has changed.
+fn planned<T>(
+    sql: &str,
+    arguments: &[DatumWithOid<'_>],
+    read_only: bool,
+    row: impl FnMut(&Row) -> T,
+) -> Vec<T> {
+    let kept = PLANS.with_borrow(|plans| plans.get(sql).copied());
+    connected(arguments, row, |values, nulls| {
+        let plan = kept.unwrap_or_else(|| keep(sql, arguments));
+        // SAFETY: within `connected`; the plan was made for arguments of these types.
+        unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) }
+    })
+}
+
+/// Within `connected`.
+fn keep(sql: &str, arguments: &[DatumWithOid<'_>]) -> pg_sys::SPIPlanPtr {
+    let text = CString::new(sql).expect("statements hold no zero byte");
+    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    // SAFETY: the text and types outlive the call, which copies them; a kept plan is the session's.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare_cursor(
+            text.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+        );
+        assert!(!plan.is_null(), "SPI_prepare_cursor");
+        assert_eq!(pg_sys::SPI_keepplan(plan), 0, "SPI_keepplan");
+        plan
+    };
+    PLANS.with_borrow_mut(|plans| plans.insert(sql.to_owned(), plan));
+    plan
+}
+
+/// An argument whose type says its SQL type.
+pub fn arg<'a, T: IntoDatum>(value: T) -> DatumWithOid<'a> {
+    DatumWithOid::from(value)
 }
 
 /// Runs `execute` with the arguments' values and nulls, and reads its rows.
