@@ -26,17 +26,8 @@ pub fn level(principal: Uuid, document: Uuid, enough: Level) -> Result<Option<Le
     ask(|indexes| Asker::new(indexes, principal).level(document, enough))
 }
 
-/// Whether the principal holds at least this level on each of the documents.
-pub fn many(principal: Uuid, documents: &[Uuid], level: Level) -> Result<Vec<bool>, Failure> {
-    ask(|indexes| {
-        let mut asker = Asker::new(indexes, principal);
-        let allowed = |document| Ok(asker.level(document, level)? >= Some(level));
-        documents.iter().copied().map(allowed).collect()
-    })
-}
-
 /// A principal that asks about one document or many.
-struct Asker<'i> {
+pub struct Asker<'i> {
     indexes: &'i Indexes,
     principal: Uuid,
     /// What it is in, and the links it took over; read when first needed.
@@ -55,7 +46,8 @@ struct Search<'i> {
 }
 
 impl<'i> Asker<'i> {
-    fn new(indexes: &'i Indexes, principal: Uuid) -> Self {
+    /// Knows nothing yet.
+    pub fn new(indexes: &'i Indexes, principal: Uuid) -> Self {
         Self {
             indexes,
             principal,
@@ -65,7 +57,8 @@ impl<'i> Asker<'i> {
         }
     }
 
-    fn level(&mut self, document: Uuid, enough: Level) -> Result<Option<Level>, Failure> {
+    /// See [`level`].
+    pub fn level(&mut self, document: Uuid, enough: Level) -> Result<Option<Level>, Failure> {
         let grants = self
             .indexes
             .range(Index::Permission, Key::EMPTY.id(document))?;

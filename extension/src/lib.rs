@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod check_many;
 pub mod closure;
 pub mod explain;
 pub mod failure;

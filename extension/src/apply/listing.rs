@@ -108,9 +108,11 @@ pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
     for (rows, recipients) in [(old_documents, ""), (old_permissions, RECIPIENTS)] {
         rows.run(
             &format!(
-                "DELETE FROM deed.listing AS l USING {OF}{recipients} \
-                 WHERE l.recipient_id = p.recipient_id AND l.level = p.level \
-                   AND l.last_modified = {SORT_KEY} AND l.document_id = p.document_id"
+                "DELETE FROM deed.listing AS l \
+                 USING (SELECT p.recipient_id, p.level, {SORT_KEY} AS last_modified, \
+                     p.document_id FROM {OF}{recipients}{LOOKED_UP} OFFSET 0) AS o \
+                 WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
+                   AND l.last_modified = o.last_modified AND l.document_id = o.document_id"
             ),
             &wide_before,
         );
@@ -127,7 +129,7 @@ pub fn put_in(change: &Change) {
                 "INSERT INTO deed.listing \
                    (recipient_id, level, last_modified, document_id, expires_at) \
                  SELECT p.recipient_id, p.level, {SORT_KEY}, p.document_id, p.expires_at \
-                 FROM {OF}{recipients} \
+                 FROM {OF}{recipients}{LOOKED_UP} \
                  WHERE p.level IS NOT NULL \
                    AND (n.wide OR d.created_at IS NOT NULL AND d.deleted_at IS NULL) \
                  ON CONFLICT (recipient_id, level, last_modified, document_id) \
@@ -138,12 +140,16 @@ pub fn put_in(change: &Change) {
     }
 }
 
-/// The permissions of the documents given; with [`RECIPIENTS`], only the given one of each.
+/// The permissions of the documents given; with [`RECIPIENTS`], only the given one of each. `OFFSET 0`
+/// keeps the planner, which can't know how much a recipient sees, from looking rows up by less than
+/// their whole key.
 const OF: &str = "ROWS FROM (unnest($1), unnest($2), unnest($3)) \
       AS n (document_id, wide, recipient_id) \
-    JOIN deed.document AS d ON d.id = n.document_id \
-    JOIN deed.permission AS p ON p.document_id = n.document_id";
+    CROSS JOIN LATERAL (SELECT * FROM deed.document AS d WHERE d.id = n.document_id OFFSET 0) AS d \
+    CROSS JOIN LATERAL (SELECT * FROM deed.permission AS p WHERE p.document_id = n.document_id";
 const RECIPIENTS: &str = " AND p.recipient_id = n.recipient_id";
+/// Closes it.
+const LOOKED_UP: &str = " OFFSET 0) AS p";
 const SORT_KEY: &str = "CASE WHEN n.wide THEN 'infinity' ELSE d.last_modified END";
 
 impl Rows {

@@ -135,31 +135,49 @@ fn find_all() -> Result<Catalog, Failure> {
     })
 }
 
-/// Locks the table, then its index, as the planner does, and gives the target under these locks.
+/// Gives the target, locked.
 ///
-/// The order matters: REINDEX CONCURRENTLY and DROP INDEX wait for those who hold the table. Taking
-/// a lock processes invalidations, so an index that was replaced meanwhile is found anew.
+/// Taking a lock processes invalidations, so an index that was replaced meanwhile is found anew.
 pub fn lock(index: Index) -> Result<Target, Failure> {
-    let bit = 1 << index as u16;
     loop {
         let target = current()?.targets[index as usize];
-        if LOCKED.get() & bit != 0 {
+        if LOCKED.get() & 1 << index as u16 != 0 {
             return Ok(target);
         }
-        // SAFETY: locking an OID is allowed even when its relation is gone. Locks are kept to the
-        // end of the transaction, as for any table that a query has read.
-        unsafe {
-            pg_sys::LockRelationOid(target.table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-            pg_sys::LockRelationOid(target.index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        }
-        if CACHED
-            .get()
-            .is_some_and(|catalog| catalog.targets[index as usize] == target)
+        lock_table(target.table);
+        let known = CACHED.get().map(|catalog| catalog.targets);
+        if let Some(targets) = known
+            && targets[index as usize] == target
         {
-            LOCKED.set(LOCKED.get() | bit);
+            let of_table = |(n, of): (usize, &Target)| u16::from(of.table == target.table) << n;
+            let bits = targets.iter().enumerate().map(of_table);
+            LOCKED.set(bits.fold(LOCKED.get(), |locked, bit| locked | bit));
             return Ok(target);
         }
         pgrx::check_for_interrupts!();
+    }
+}
+
+/// Locks a table, then all its indexes in the order of their ids, as the planner does.
+///
+/// The order matters: REINDEX CONCURRENTLY and DROP INDEX wait for those who hold the table; REINDEX TABLE
+/// takes one index after the other, and would meet whoever holds one and asks for another later in
+/// a deadlock. A table that is gone is not locked.
+fn lock_table(table: pg_sys::Oid) {
+    let share = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is open while its list of indexes is copied. Locks are kept to the end of
+    // the transaction, as for any table that a query has read; locking an id is allowed even when
+    // its index is gone.
+    unsafe {
+        let relation = pg_sys::try_relation_open(table, share);
+        if relation.is_null() {
+            return;
+        }
+        let indexes = pg_sys::RelationGetIndexList(relation);
+        pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        for index in pgrx::PgList::<pg_sys::Oid>::from_pg(indexes).iter_oid() {
+            pg_sys::LockRelationOid(index, share);
+        }
     }
 }
 
@@ -173,7 +191,7 @@ fn find(expected: &Expected) -> Result<Target, Failure> {
         if table == pg_sys::InvalidOid {
             return Err(unusable(expected, "has no table"));
         }
-        pg_sys::LockRelationOid(table, share);
+        lock_table(table);
         let index = pg_sys::get_relname_relid(expected.index.as_ptr(), namespace);
         if index == pg_sys::InvalidOid {
             return Err(unusable(expected, "does not exist"));

@@ -6,10 +6,10 @@ use pgrx::iter::TableIterator;
 use pgrx::{Uuid, name, pg_extern, pg_sys};
 
 use super::symbol;
-use crate::check;
 use crate::pg::catalog;
 use crate::pg::ids::core_uuid;
 use crate::pg::raise::{boundary, or_leave};
+use crate::{check, check_many};
 
 symbol!(
     deed_has_permission,
@@ -71,7 +71,7 @@ fn check_many(
             return Ok(Vec::new());
         };
         let known: Vec<_> = documents.iter().flatten().copied().map(core_uuid).collect();
-        let mut allowed = check::many(core_uuid(principal), &known, level)?.into_iter();
+        let mut allowed = check_many::each(core_uuid(principal), &known, level)?.into_iter();
         let row = |document: Option<Uuid>| (document, document.and_then(|_| allowed.next()));
         Ok(documents.into_iter().map(row).collect())
     };
