@@ -15,7 +15,7 @@ demo-down: ## Ends a demo that was left running
 test: ## Installs what is missing and runs every test on Postgres 15 to 18
 	@dev/test
 
-bench: ## Measures how fast the consumer catches up, and what an event costs inside Postgres
+bench: ## Measures checks, lists and applying against floors, after a long differential test (SCALE=small: a hundredth of it)
 	@dev/bench
 
 fmt: ## Formats the Rust sources
