@@ -7,21 +7,24 @@
 //! - [`owner`]: the consumer's calls, made by hand
 //! - [`snapshot`]: all that the events left in the tables, to be compared
 //! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told
+//! - [`differential`]: one answer, however it is asked for, over random states
 //! - [`derived`]: the derived tables, computed anew
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
 //! - [`cases`]: sharing cases, what happened and what must follow
 //! - [`catalog`]: what the extension is made of
 //! - [`secret_file`]: files with passwords
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
-//! - [`demo`]: what `make demo` runs
+//! - [`demo`]: what `make demo` runs; [`bench`]: what `make bench` runs
 
 pub mod answers;
 pub mod audit;
+pub mod bench;
 pub mod cases;
 pub mod catalog;
 pub mod consumer;
 pub mod demo;
 pub mod derived;
+pub mod differential;
 pub mod event;
 pub mod kafka;
 pub mod load;

@@ -33,6 +33,8 @@ pub struct Spec {
     pub password: String,
     /// Whether commits are synced to disk. A killed process loses nothing without.
     pub fsync: bool,
+    /// More settings, each as `name=value`.
+    pub settings: &'static [&'static str],
     /// How long it runs.
     pub lifetime: Lifetime,
 }
@@ -67,6 +69,62 @@ impl Postgres {
         };
         postgres.wait_until_it_answers()?;
         Ok(postgres)
+    }
+
+    /// Starts a streaming replica of this cluster in another folder, on a port of its own.
+    pub fn standby(&self, folder: PathBuf) -> Result<Self, String> {
+        let spec = Spec {
+            folder,
+            port: free_port()?,
+            ..self.spec.clone()
+        };
+        fs::create_dir_all(&spec.folder)
+            .map_err(|error| format!("{}: {error}", spec.folder.display()))?;
+        self.place.give_to_server(&spec.folder)?;
+        let mut backup = self.program("pg_basebackup");
+        backup
+            .current_dir(&spec.folder)
+            .args(["--pgdata=data", "--write-recovery-conf", "--no-sync"])
+            .args([
+                "--checkpoint=fast",
+                "--host=127.0.0.1",
+                "--username=postgres",
+            ])
+            .arg(format!("--port={}", self.spec.port))
+            .env("PGPASSWORD", &self.spec.password);
+        run(&backup, self.place.server_user.as_deref())?;
+        Self::start(&self.place, spec)
+    }
+
+    /// Waits until a standby of this cluster has replayed all that is written here.
+    pub fn wait_until_replayed_by(&self, standby: &Self) -> Result<(), String> {
+        let ask = |client: &mut Client, query: &str| -> Result<String, String> {
+            let row = client.query_one(query, &[]);
+            row.map(|row| row.get(0))
+                .map_err(|error| format!("{query}: {error}"))
+        };
+        let written = ask(
+            &mut self.admin("postgres")?,
+            "SELECT pg_current_wal_insert_lsn()::text",
+        )?;
+        let mut client = standby.admin("postgres")?;
+        let query = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::text");
+        wait_until(
+            &format!("{written} is replayed"),
+            START_DEADLINE,
+            || match ask(&mut client, &query) {
+                Ok(replayed) => (replayed == "true").then_some(Ok(())),
+                Err(error) => Some(Err(error)),
+            },
+        )?
+    }
+
+    /// Where a relation's first gigabyte lies.
+    pub fn file_of(&self, database: &str, relation: &str) -> Result<PathBuf, String> {
+        let query = format!("SELECT pg_relation_filepath('{relation}')");
+        let row = self.admin(database)?.query_one(&query, &[]);
+        let path: String = row.map_err(|error| format!("{query}: {error}"))?.get(0);
+        Ok(self.spec.folder.join("data").join(path))
     }
 
     /// Takes over a cluster that an earlier run left running.
@@ -258,6 +316,10 @@ fn launch(place: &Place, spec: &Spec) -> Result<Process, String> {
         "max_connections=300".to_owned(),
     ] {
         command.args(["-c", &setting]);
+    }
+    // The later one of two counts.
+    for setting in spec.settings {
+        command.args(["-c", setting]);
     }
     let log = spec.folder.join("log");
     Process::start(server(place, spec, &log), &command)

@@ -38,6 +38,17 @@ const TABLES: [(&str, &str); 7] = [
     ),
 ];
 
+/// Removes what the events left.
+pub fn clear(client: &mut Client) {
+    client
+        .batch_execute(
+            "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
+             DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure;
+             DELETE FROM deed.quarantine",
+        )
+        .expect("cleared");
+}
+
 /// The rows of each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<&'static str, Vec<String>>);

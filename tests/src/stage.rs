@@ -75,9 +75,15 @@ pub fn own_postgres(name: &str, fsync: bool) -> Postgres {
         port: free_port().expect("a port"),
         password: "tests".to_owned(),
         fsync,
+        settings: &[],
         lifetime: Lifetime::Bound,
     };
     Postgres::start(&PLACE, spec).expect("Postgres")
+}
+
+/// A streaming replica of a cluster of one test.
+pub fn own_standby(name: &str, primary: &Postgres) -> Postgres {
+    primary.standby(FOLDER.join(name)).expect("a standby")
 }
 
 /// Topics and a database, and consumers between them.

@@ -129,8 +129,56 @@ impl Model {
         self.state().texts()
     }
 
+    /// What has been told so far, for many questions about the same.
+    pub fn settled(&self) -> Settled {
+        Settled(self.state())
+    }
+
     fn state(&self) -> State {
         State::after(&self.told)
+    }
+}
+
+/// What a [`Model`] was told by some moment. It answers as the model did then, and recomputes
+/// nothing that it has found once.
+#[derive(Debug)]
+pub struct Settled(State);
+
+impl Settled {
+    /// As [`Model::level`].
+    pub fn level(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
+        self.0.level(principal, document, now)
+    }
+
+    /// As [`Model::documents`].
+    pub fn documents(
+        &self,
+        principal: Uuid,
+        at_least: Level,
+        sort: Sort,
+        now: &str,
+    ) -> Vec<(Uuid, Level)> {
+        self.0.documents(principal, at_least, sort, now)
+    }
+
+    /// As [`Model::principals`].
+    pub fn principals(&self, document: Uuid, at_least: Level, now: &str) -> Vec<(Uuid, Level)> {
+        self.0.principals(document, at_least, now)
+    }
+
+    /// Whether the lists of principals leave it out, for it is a group.
+    pub fn is_group(&self, principal: Uuid) -> bool {
+        self.0.is_group(principal)
+    }
+
+    /// Whether what `everyone` holds is the principal's.
+    pub fn is_anyone(&self, principal: Uuid) -> bool {
+        !self.0.removed(principal)
+    }
+
+    /// Whether what `users` holds is the principal's.
+    pub fn is_user(&self, principal: Uuid) -> bool {
+        self.0.is_user(principal)
     }
 }
 

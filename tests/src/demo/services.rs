@@ -114,6 +114,7 @@ fn start_postgres(
         port: state.port(POSTGRES, running.is_some())?,
         password: state.password.clone(),
         fsync: true,
+        settings: &[],
         lifetime,
     };
     if let Some(identity) = running {

@@ -5,6 +5,7 @@ use deed_tests::derived;
 use deed_tests::event::Event;
 use deed_tests::owner::Owner;
 use deed_tests::reference;
+use deed_tests::snapshot;
 use deed_tests::stage::shared_postgres;
 use postgres::Client;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -74,13 +75,7 @@ impl Ground {
 
     /// Removes what the events left.
     pub fn clear(&mut self) {
-        self.client
-            .batch_execute(
-                "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
-                 DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure;
-                 DELETE FROM deed.quarantine",
-            )
-            .expect("cleared");
+        snapshot::clear(&mut self.client);
     }
 
     /// Whether derived rows follow from the registers, and the answers, by pages of that size, are

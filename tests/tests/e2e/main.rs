@@ -5,9 +5,11 @@
 
 mod asyncapi;
 mod cases;
+mod circumstances;
 mod concurrent;
 mod convergence;
 mod deletion;
+mod differential;
 mod dump;
 mod events_page;
 mod explain;
@@ -17,11 +19,14 @@ mod install;
 mod kill;
 mod law;
 mod line;
+mod lists;
+mod meanwhile;
 mod model;
 mod poison;
 mod recreated;
 mod redrive;
 mod reindex;
 mod restart;
+mod row_security;
 mod takeover;
 mod upgrade;

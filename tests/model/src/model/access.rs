@@ -1,13 +1,14 @@
 //! Who holds what: the closure of a principal, the grants that live, and the lists.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::facts::{EVERYONE, Register, USERS};
-use super::state::{State, uuid};
+use super::state::{Grant, State, uuid};
 use super::version::micros;
 use super::{Level, Sort};
 
@@ -42,7 +43,11 @@ impl State {
 
     /// `(x, y)` where x holds what y holds: members and their groups, users and their links.
     /// Nothing passes through a removed principal.
-    fn edges(&self) -> Vec<(Uuid, Uuid)> {
+    fn edges(&self) -> &[(Uuid, Uuid)] {
+        self.memo.edges.get_or_init(|| self.find_edges())
+    }
+
+    fn find_edges(&self) -> Vec<(Uuid, Uuid)> {
         let memberships = self.memberships().map(|(group, member)| (member, group));
         let promotions =
             self.registers
@@ -57,18 +62,28 @@ impl State {
     }
 
     /// All whose grants `principal` holds.
-    fn closure(&self, principal: Uuid) -> BTreeSet<Uuid> {
+    fn closure(&self, principal: Uuid) -> Rc<BTreeSet<Uuid>> {
+        let known = self.memo.closures.borrow().get(&principal).cloned();
+        known.unwrap_or_else(|| {
+            let found = Rc::new(self.find_closure(principal));
+            let mut closures = self.memo.closures.borrow_mut();
+            closures.insert(principal, Rc::clone(&found));
+            found
+        })
+    }
+
+    fn find_closure(&self, principal: Uuid) -> BTreeSet<Uuid> {
         if self.removed(principal) {
             return BTreeSet::new();
         }
         let mut closure = BTreeSet::from([principal, EVERYONE]);
-        if self.kind(principal) == "user" || principal == USERS {
+        if self.is_user(principal) {
             closure.insert(USERS);
         }
         let edges = self.edges();
         loop {
             let before = closure.len();
-            for (x, y) in &edges {
+            for (x, y) in edges {
                 if closure.contains(x) {
                     closure.insert(*y);
                 }
@@ -82,27 +97,34 @@ impl State {
     /// Recipient and level of each grant that is neither revoked nor expired.
     fn grants(&self, document: Uuid, now: &str) -> Vec<(Uuid, Level)> {
         let now = micros(now);
-        let grant = |(register, (_, value)): (&Register, &(_, Value))| match *register {
-            Register::Permission(of, to) if of == document => {
-                let level = Level::ALL
-                    .into_iter()
-                    .find(|l| value["level"] == l.word())?;
-                let expired = value["expires_at"]
-                    .as_i64()
-                    .is_some_and(|at| i128::from(at) <= now);
-                (!expired).then_some((to, level))
+        let grants = self.memo.grants.get_or_init(|| self.find_grants());
+        let live = grants.get(&document).into_iter().flatten();
+        live.filter(|(_, _, expires_at)| expires_at.is_none_or(|at| i128::from(at) > now))
+            .map(|(to, level, _)| (*to, *level))
+            .collect()
+    }
+
+    fn find_grants(&self) -> BTreeMap<Uuid, Vec<Grant>> {
+        let mut grants: BTreeMap<Uuid, Vec<Grant>> = BTreeMap::new();
+        for (register, (_, value)) in &self.registers {
+            let level = Level::ALL.into_iter().find(|l| value["level"] == l.word());
+            if let (Register::Permission(document, to), Some(level)) = (*register, level) {
+                let grant = (to, level, value["expires_at"].as_i64());
+                grants.entry(document).or_default().push(grant);
             }
-            _ => None,
-        };
-        self.registers.iter().filter_map(grant).collect()
+        }
+        grants
     }
 
     /// The greatest grant on the document, were it not in the trash.
     fn level_if_restored(&self, principal: Uuid, document: Uuid, now: &str) -> Option<Level> {
+        if !self.created(document) {
+            return None;
+        }
         let closure = self.closure(principal);
         let grants = self.grants(document, now).into_iter();
         grants
-            .filter(|(to, _)| closure.contains(to) && self.created(document))
+            .filter(|(to, _)| closure.contains(to))
             .map(|(_, level)| level)
             .max()
     }
@@ -133,12 +155,12 @@ impl State {
     pub fn principals(&self, document: Uuid, at_least: Level, now: &str) -> Vec<(Uuid, Level)> {
         let grants = self.grants(document, now);
         let built_in = [EVERYONE, USERS];
+        let reached = |principal: Uuid, to: Uuid| match built_in.contains(&principal) {
+            true => to == principal,
+            false => !built_in.contains(&to) && self.closure(principal).contains(&to),
+        };
         let listed = |principal: &Uuid| {
-            let reach = match built_in.contains(principal) {
-                true => BTreeSet::from([*principal]),
-                false => &self.closure(*principal) - &BTreeSet::from(built_in),
-            };
-            !self.is_group(*principal) && grants.iter().any(|(to, _)| reach.contains(to))
+            !self.is_group(*principal) && grants.iter().any(|(to, _)| reached(*principal, *to))
         };
         let level = |id| Some((id, self.level(id, document, now)?));
         let principals = self.ids().into_iter().filter(listed).filter_map(level);
@@ -146,11 +168,22 @@ impl State {
     }
 
     /// By its kind; of unknown kind, one that has members, removed ones included.
-    fn is_group(&self, principal: Uuid) -> bool {
+    pub fn is_group(&self, principal: Uuid) -> bool {
+        let with_members = || self.memberships().map(|(group, _)| group).collect();
         match self.kind(principal).as_str() {
             Some(kind) => kind == "group",
-            None => self.memberships().any(|(group, _)| group == principal),
+            None => self
+                .memo
+                .groups
+                .get_or_init(with_members)
+                .contains(&principal),
         }
+    }
+
+    /// Whether what `users` holds is the principal's.
+    pub fn is_user(&self, principal: Uuid) -> bool {
+        let user = self.kind(principal) == "user" || principal == USERS;
+        user && !self.removed(principal)
     }
 
     /// Whatever the lifecycle of the document.

@@ -1,10 +1,13 @@
 //! What all events leave.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::Level;
 use super::facts::{Register, facts, modified_by};
 use super::version::Version;
 use crate::event::Event;
@@ -16,7 +19,21 @@ pub struct State {
     /// By document: the last event that changed what it says, and whose it was.
     pub modified: BTreeMap<Uuid, (Version, Uuid)>,
     purged: BTreeSet<Uuid>,
+    pub memo: Memo,
 }
+
+/// What is derived from the registers, once it has been: they don't change any more.
+#[derive(Debug, Default)]
+pub struct Memo {
+    pub edges: OnceCell<Vec<(Uuid, Uuid)>>,
+    pub closures: RefCell<BTreeMap<Uuid, Rc<BTreeSet<Uuid>>>>,
+    /// By document, the revoked ones left out.
+    pub grants: OnceCell<BTreeMap<Uuid, Vec<Grant>>>,
+    pub groups: OnceCell<BTreeSet<Uuid>>,
+}
+
+/// Recipient, level, and until when in microseconds since 1970.
+pub type Grant = (Uuid, Level, Option<i64>);
 
 impl State {
     /// In the order of versions a later event overwrites an earlier one; only a purge has no place
