@@ -8,6 +8,7 @@ mod tests {
     const TOPIC: &str = "70000000-0000-4000-8000-000000000001";
 
     fn claim() -> String {
+        one_at_a_time();
         answer(&format!(
             "SELECT (c) FROM deed.claim('group', 'documents', 0, '{TOPIC}') AS c"
         ))

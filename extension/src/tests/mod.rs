@@ -61,9 +61,16 @@ fn alone() {
     Spi::run("SELECT pg_advisory_xact_lock(1)").unwrap();
 }
 
+/// Tests apply several times in one transaction, about the same principals in any order: those who do so
+/// wait for each other, or they would deadlock.
+fn one_at_a_time() {
+    among_others();
+    Spi::run("SELECT pg_advisory_xact_lock(2)").unwrap();
+}
+
 /// Applies an event and gives the outcome's word.
 fn apply(event: &str) -> String {
-    among_others();
+    one_at_a_time();
     let sql = "SELECT deed.apply($1::jsonb)::text";
     Spi::get_one_with_args(sql, &[event.to_owned().into()])
         .unwrap()
