@@ -1,6 +1,9 @@
 -- The name of a C symbol ends with the version in which its meaning last changed. So a session that
 -- still runs an older library fails after ALTER EXTENSION deed UPDATE (42883), and does not answer or
 -- write by older rules.
+--
+-- Functions that run SQL inside have sequential scans off: their plans are kept for the session, and one that
+-- was made while the tables were empty would stay when they are large, for growth alone tells nobody.
 
 -- Built-in recipients
 
@@ -76,7 +79,7 @@ CREATE FUNCTION deed.explain_permission(principal uuid, document uuid)
     via uuid[], promoted_from uuid,
     granted_by uuid, granted_at timestamptz, expires_at timestamptz)
   LANGUAGE c STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER COST 10000 ROWS 10
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_explain_permission_0_3';
 COMMENT ON FUNCTION deed.explain_permission(uuid, uuid) IS
   'Each path from the principal to a grant on the document, and whether and why it counts or not: those that count first, then the greater level, then the shorter path; at most 1000. The first row says the effective level, if it counts.';
@@ -93,7 +96,7 @@ CREATE FUNCTION deed.list_documents(
     created_at timestamptz, created_by uuid,
     last_modified timestamptz, last_modified_by uuid, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_list_documents_0_2';
 COMMENT ON FUNCTION deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer) IS
   'The documents on which the principal holds at least this level, with the level it holds. page_size is 1 to 1000; after is the cursor of the last row seen.';
@@ -104,7 +107,7 @@ CREATE FUNCTION deed.list_permissions(
     name text, description text, level deed.permission_level,
     granted_by uuid, granted_at timestamptz, expires_at timestamptz, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_list_permissions_0_2';
 COMMENT ON FUNCTION deed.list_permissions(uuid, text, integer) IS
   'The permissions on the document that are neither revoked nor expired and whose recipient is not removed, by recipient. page_size is 1 to 1000; after is the cursor of the last row seen.';
@@ -117,7 +120,7 @@ CREATE FUNCTION deed.list_principals(
   RETURNS TABLE (principal_id uuid, recipient_type deed.permission_recipient,
     name text, description text, level deed.permission_level, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_list_principals_0_2';
 COMMENT ON FUNCTION deed.list_principals(uuid, deed.permission_level, text, integer) IS
   'Who holds at least this level on the document, by id, with the level it holds: principals that are no groups, reached by name, link or group; everyone and users as themselves. page_size is 1 to 1000; after is the cursor of the last row seen.';
@@ -126,7 +129,7 @@ CREATE FUNCTION deed.list_members(
     group_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50)
   RETURNS TABLE (member_id uuid, recipient_type deed.permission_recipient, name text, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_list_members_0_2';
 COMMENT ON FUNCTION deed.list_members(uuid, text, integer) IS
   'The direct members of the group that are not removed, by id; none of a removed group. page_size is 1 to 1000; after is the cursor of the last row seen.';
@@ -137,7 +140,7 @@ CREATE FUNCTION deed.list_deleted(
     last_modified timestamptz, last_modified_by uuid,
     deleted_at timestamptz, deleted_by uuid, cursor text)
   LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000 ROWS 50
-  SET search_path = pg_catalog, pg_temp
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_list_deleted_0_2';
 COMMENT ON FUNCTION deed.list_deleted(uuid, text, integer) IS
   'The documents in the trash that the principal would own again if they were restored, last deleted first. page_size is 1 to 1000; after is the cursor of the last row seen.';
@@ -161,8 +164,8 @@ COMMENT ON FUNCTION deed.document(uuid) IS
 
 CREATE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000
-  SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_apply_0_2';
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_apply_0_3';
 COMMENT ON FUNCTION deed.apply(jsonb) IS
   'Applies one CloudEvent in structured form. Idempotent; raises PD001 on a malformed event, its field in DETAIL.';
 
@@ -174,8 +177,8 @@ CREATE FUNCTION deed.apply_batch(
     payloads bytea[])
   RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
   LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
-  SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_2';
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_3';
 COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[]) IS
   'Applies the records of one partition and moves its position, in one statement. Records below the stored position are skipped; what can''t be read is quarantined. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
 
@@ -190,8 +193,8 @@ COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
 CREATE FUNCTION deed.redrive(ids bigint[])
   RETURNS TABLE (id bigint, outcome deed.apply_outcome, reason text)
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 100
-  SET search_path = pg_catalog, pg_temp
-  AS 'MODULE_PATHNAME', 'deed_redrive_0_2';
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_redrive_0_3';
 COMMENT ON FUNCTION deed.redrive(bigint[]) IS
   'Applies quarantined records once more, as one batch. What can be read now leaves quarantine, for any order gives the same answer; what can''t be stays there with its reason. Ids that are not there give no row.';
 

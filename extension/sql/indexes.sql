@@ -26,6 +26,10 @@ COMMENT ON INDEX deed.principal_kind IS 'Checks: who is in users.';
 CREATE INDEX principal_removed ON deed.principal (id) WHERE removed_at IS NOT NULL;
 COMMENT ON INDEX deed.principal_removed IS 'Checks: principals through which nothing passes.';
 
+-- Which principals hold for others?
+CREATE INDEX principal_node ON deed.principal (id) WHERE node;
+COMMENT ON INDEX deed.principal_node IS 'Lists: the groups and links among the recipients of a document.';
+
 -- Which share links were promoted to this principal?
 CREATE INDEX principal_by_promotion ON deed.principal (promoted_to, id)
   WHERE promoted_to IS NOT NULL;

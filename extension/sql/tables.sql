@@ -44,13 +44,17 @@ CREATE TABLE deed.principal (
   removed_at          timestamptz,
   removed_by          uuid,
   promotion_version   bytea,
-  promoted_to         uuid
+  promoted_to         uuid,
+  -- Without a default, so that an older library can't write rows that don't say it.
+  node                boolean NOT NULL
 );
 COMMENT ON TABLE deed.principal IS
   'One row a principal that an event was about, at either end of a membership or promotion. Its row lock orders everything that concerns the principal but its permissions. A recipient needs no row here to hold one.';
 COMMENT ON COLUMN deed.principal.removed_at IS 'When it was removed; null while it is not.';
 COMMENT ON COLUMN deed.principal.promoted_to IS
   'The principal that took this share-link identity over, and holds what it holds.';
+COMMENT ON COLUMN deed.principal.node IS
+  'Whether anybody is or was a member of it, or it was promoted: whether its permissions may be others'' too. Derived; it never turns back.';
 COMMENT ON COLUMN deed.principal.token_sha256 IS
   'SHA-256 of the token of a share link; not unique, for a constraint on event data could refuse a fact.';
 
@@ -94,6 +98,9 @@ CREATE TABLE deed.listing (
   last_modified timestamptz NOT NULL,
   document_id   uuid NOT NULL,
   expires_at    timestamptz
+) WITH (
+  -- Pages read past rows that have moved until vacuum takes them away.
+  autovacuum_vacuum_scale_factor = 0.01
 );
 COMMENT ON TABLE deed.listing IS
   'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked, on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';

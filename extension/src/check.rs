@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::pg::btree::key::Key;
-use crate::pg::btree::range::Range;
+use crate::pg::btree::range::{Range, common};
 use crate::pg::btree::{Entry, Indexes, ask};
 use crate::pg::catalog::{self, Index};
 use crate::pg::session;
@@ -133,8 +133,7 @@ impl<'i> Asker<'i> {
 
     /// From each group that the principal is in up to all that it reaches.
     fn upwards(&self, held: &mut Range<'i>, search: &mut Search<'i>) -> Result<(), Failure> {
-        let mut nodes = self.indexes.range(Index::Closure, Key::EMPTY)?;
-        for id in common_with(held, &mut nodes)? {
+        for id in self.indexes.first_of(Index::Closure, &held.ids())? {
             let mut reached = self.indexes.range(Index::Closure, Key::EMPTY.id(id))?;
             for group in common(&mut reached, &mut search.grants)? {
                 search.take(group, || {
@@ -150,8 +149,8 @@ impl<'i> Asker<'i> {
 
     /// From each recipient down to all that reach it.
     fn downwards(&self, held: &mut Range<'i>, search: &mut Search<'i>) -> Result<(), Failure> {
-        let mut nodes = self.indexes.range(Index::ClosureByGroup, Key::EMPTY)?;
-        for group in common_with(&mut search.grants, &mut nodes)? {
+        let recipients = search.grants.ids();
+        for group in self.indexes.first_of(Index::ClosureByGroup, &recipients)? {
             search.take(group, || {
                 let of = Key::EMPTY.id(group);
                 let mut reaching = self.indexes.range(Index::ClosureByGroup, of)?;
@@ -231,37 +230,6 @@ impl Search<'_> {
             false => None,
         }
     }
-}
-
-/// The ids that both ranges have, at the cost of the shorter.
-fn common(one: &mut Range<'_>, other: &mut Range<'_>) -> Result<Vec<Uuid>, Failure> {
-    while !one.is_complete() && !other.is_complete() {
-        one.load()?;
-        other.load()?;
-    }
-    match one.is_smaller_than(other) {
-        true => common_with(one, other),
-        false => common_with(other, one),
-    }
-}
-
-/// The loaded ids of `few` that `many` has too.
-fn common_with(few: &mut Range<'_>, many: &mut Range<'_>) -> Result<Vec<Uuid>, Failure> {
-    let mut common = Vec::new();
-    let mut ids = few.loaded().map(|(id, _)| id).peekable();
-    while let Some(id) = ids.next() {
-        let Some(next) = many.next_id(id)? else {
-            break;
-        };
-        if next == id {
-            common.push(id);
-        }
-        while ids
-            .next_if(|id| *id < next || Some(id) == common.last())
-            .is_some()
-        {}
-    }
-    Ok(common)
 }
 
 fn once(

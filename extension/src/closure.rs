@@ -23,9 +23,7 @@ pub fn of(indexes: &Indexes, principal: Uuid) -> Result<Vec<Uuid>, Failure> {
     if principal == USERS {
         return Ok(vec![EVERYONE, USERS]);
     }
-    let is_removed =
-        |id| -> Result<bool, Failure> { Ok(indexes.row(Index::PrincipalRemoved, id)?.is_some()) };
-    if is_removed(principal)? {
+    if indexes.row(Index::PrincipalRemoved, principal)?.is_some() {
         return Ok(Vec::new());
     }
     let mut members = BTreeSet::from([EVERYONE, principal]);
@@ -34,20 +32,35 @@ pub fn of(indexes: &Indexes, principal: Uuid) -> Result<Vec<Uuid>, Failure> {
     if row.is_some_and(|row| row.carried.label == user) {
         members.insert(USERS);
     }
-    let mut held = followers(indexes, Index::MembershipByMember, principal)?;
-    held.extend(followers(indexes, Index::PrincipalByPromotion, principal)?);
-    for id in held {
-        if !members.contains(&id) && !is_removed(id)? {
-            members.insert(id);
-            members.extend(followers(indexes, Index::Closure, id)?);
-        }
+    let mut held = BTreeSet::new();
+    for index in [Index::MembershipByMember, Index::PrincipalByPromotion] {
+        let of_principal = followers(indexes, index, &[principal])?;
+        held.extend(of_principal.into_iter().map(|(_, id)| id));
     }
+    let mut held: Vec<Uuid> = held.into_iter().collect();
+    let removed = indexes.rows(Index::PrincipalRemoved, &held)?;
+    held.retain(|id| removed.binary_search(id).is_err());
+    let reached = followers(indexes, Index::Closure, &held)?;
+    members.extend(reached.into_iter().map(|(_, id)| id));
+    members.extend(held);
     Ok(members.into_iter().collect())
 }
 
-/// The ids that follow this one in the rows that the snapshot sees.
-pub fn followers(indexes: &Indexes, index: Index, id: Uuid) -> Result<Vec<Uuid>, Failure> {
-    let mut range = indexes.range(index, Key::EMPTY.id(id))?;
-    range.load_all()?;
-    Ok(range.loaded_and_seen().collect())
+/// Whether the principal is in no more than so many groups itself. A quick look: its closure may still be
+/// greater.
+pub fn is_at_most(indexes: &Indexes, principal: Uuid, groups: usize) -> Result<bool, Failure> {
+    let mut held = indexes.range(Index::MembershipByMember, Key::EMPTY.id(principal))?;
+    held.load_at_most(groups + 1)?;
+    Ok(held.loaded().len() <= groups)
+}
+
+/// In an index of pairs of ids: those that begin with one of these ids, which ascend, and whose rows the
+/// snapshot sees.
+pub fn followers(
+    indexes: &Indexes,
+    index: Index,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Uuid)>, Failure> {
+    let rows = indexes.follow(index, ids)?;
+    Ok(rows.map(|(id, entry)| (id, entry.key.id_at(16))).collect())
 }

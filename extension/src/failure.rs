@@ -25,6 +25,8 @@ pub enum SqlState {
     NotClaimed,
     /// `PD020`: a table or index that checks read is missing or not as expected.
     IndexUnusable,
+    /// `PD021`: a document that has permissions has no row, which only a partial restore can leave.
+    DocumentMissing,
 }
 
 impl SqlState {
@@ -41,6 +43,7 @@ impl SqlState {
             SqlState::TopicRecreated => b"PD012",
             SqlState::NotClaimed => b"PD013",
             SqlState::IndexUnusable => b"PD020",
+            SqlState::DocumentMissing => b"PD021",
         }
     }
 }

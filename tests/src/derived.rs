@@ -39,22 +39,32 @@ const CLOSURE: &str = "
   )
   SELECT member_id, group_id FROM reached WHERE member_id <> group_id";
 
+/// Whatever is at the receiving end of a membership or promotion, however that stands now.
+const NODE: &str = "
+  SELECT p.id FROM deed.principal AS p
+  WHERE p.promotion_version IS NOT NULL OR p.id IN (SELECT group_id FROM deed.membership)";
+
 /// What the tables hold and should not, or lack: nothing when they follow from the registers.
 pub fn differences(client: &mut Client) -> Vec<String> {
     let mut all = Vec::new();
-    for (table, columns, computed) in [
+    for (table, stored, computed) in [
         (
             "listing",
-            "recipient_id, level, last_modified, document_id, expires_at",
+            "SELECT recipient_id, level, last_modified, document_id, expires_at FROM deed.listing",
             LISTING,
         ),
-        ("closure", "member_id, group_id", CLOSURE),
+        (
+            "closure",
+            "SELECT member_id, group_id FROM deed.closure",
+            CLOSURE,
+        ),
+        (
+            "principal",
+            "SELECT id FROM deed.principal WHERE node",
+            NODE,
+        ),
     ] {
-        let stored = format!("SELECT {columns} FROM deed.{table}");
-        for (what, more, less) in [
-            ("more", stored.as_str(), computed),
-            ("less", computed, &stored),
-        ] {
+        for (what, more, less) in [("more", stored, computed), ("less", computed, stored)] {
             let query = format!(
                 "SELECT format('{table} holds {what}: %s', t)
                  FROM (({more}) EXCEPT ALL ({less})) AS t ORDER BY 1 LIMIT 5"

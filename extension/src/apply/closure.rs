@@ -1,8 +1,8 @@
 //! The flat closure, derived from memberships, promotions and removals.
 //!
-//! It has rows of those principals that anything was ever a member of or promoted to: for each,
-//! all that it reaches. A principal that only holds, as users do, has none, so most memberships
-//! change nothing here and don't take its lock.
+//! It has rows of nodes, to which anybody was ever a member or promoted: for each, all that it reaches. A
+//! principal that only holds, as users do, has none, so most memberships change nothing here and don't
+//! take its lock.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use deed_core::decide::Decision;
 use deed_core::fact::{Fact, PrincipalRegister, Register};
 use uuid::Uuid;
 
+use super::principals::Nodes;
 use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
 
@@ -31,9 +32,9 @@ struct Changes {
 
 /// Brings the closure in step with what the batch has written. Last of all, for behind its lock no
 /// other lock may be waited for.
-pub fn follow(decision: &Decision) {
+pub fn follow(decision: &Decision, nodes: &Nodes) {
     let changes = Changes::of(decision);
-    if !changes.concern_closure() {
+    if !changes.concern_closure(nodes) {
         return;
     }
     // Locks the row without writing it, and makes it if it is not there.
@@ -44,7 +45,7 @@ pub fn follow(decision: &Decision) {
     );
     // Each statement has a new snapshot: all that others wrote before they gave the lock away.
     if changes.only_add() {
-        changes.join();
+        changes.join(nodes);
         return;
     }
     let starts = changes
@@ -56,22 +57,16 @@ pub fn follow(decision: &Decision) {
         .chain(&changes.restored);
     spi::execute(
         FOLLOW,
-        &[
-            sql(starts),
-            sql(changes.restored.iter()),
-            sql(changes.groups.iter()),
-        ],
+        &[sql(starts), sql(changes.restored.iter()), sql(nodes.new())],
     );
 }
 
-/// What groups reach that may have their first member now ($1) and had no need of rows so far.
+/// What new nodes ($1) reach.
 const NEW_NODES: &str = "\
     WITH RECURSIVE reach (member_id, group_id) AS ( \
       SELECT n.id, e.group_id FROM unnest($1) AS n (id) \
         CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
           WHERE e.member_id = n.id OFFSET 0) AS e \
-        WHERE (SELECT true FROM deed.closure AS c WHERE c.member_id = n.id \
-          ORDER BY c.group_id LIMIT 1) IS NULL \
       UNION \
       SELECT r.member_id, e.group_id FROM reach AS r \
         CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
@@ -80,16 +75,12 @@ const NEW_NODES: &str = "\
     SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
     ON CONFLICT (member_id, group_id) DO NOTHING";
 
-/// Those of the new edges (from $1 to $2) that live and begin at a node.
-const NEW_EDGES: &str = "\
+/// Those of the new edges (from $1 to $2) that live.
+const LIVE_EDGES: &str = "\
     SELECT n.member_id, n.group_id \
     FROM ROWS FROM (unnest($1), unnest($2)) AS n (member_id, group_id) \
-    WHERE ((SELECT true FROM deed.membership AS m WHERE m.group_id = n.member_id \
-          ORDER BY m.member_id LIMIT 1) \
-        OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p \
-          WHERE p.id = n.member_id)) \
-      AND EXISTS (SELECT FROM deed.live_edge AS e \
-        WHERE e.member_id = n.member_id AND e.group_id = n.group_id)";
+    WHERE EXISTS (SELECT FROM deed.live_edge AS e \
+      WHERE e.member_id = n.member_id AND e.group_id = n.group_id)";
 
 /// A new edge from $1 to $2: who reached the one reaches the other, and all that this reaches.
 /// Italiano's join (1986); who reached the other already gains nothing.
@@ -110,10 +101,10 @@ const JOIN: &str = "\
 ///
 /// - the start of a changed edge ($1), or who reached that so far;
 /// - in a restored principal ($2), whom nobody reached so far, or who reached such a member;
-/// - a group that may have its first member ($3).
+/// - a new node ($3).
 ///
 /// `OFFSET 0` keeps the planner from joining whole tables, for it knows nothing of how few rows the
-/// recursion finds; `ORDER BY` before `LIMIT 1` from reading one in the hope to meet a row soon.
+/// recursion finds.
 const FOLLOW: &str = "\
     WITH RECURSIVE start (id) AS ( \
       SELECT * FROM unnest($1) \
@@ -131,9 +122,7 @@ const FOLLOW: &str = "\
       SELECT * FROM unnest($3)), \
     node (id) AS ( \
       SELECT a.id FROM affected AS a \
-      WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = a.id \
-          ORDER BY m.member_id LIMIT 1) \
-        OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p WHERE p.id = a.id)), \
+      WHERE (SELECT p.node FROM deed.principal AS p WHERE p.id = a.id)), \
     reach (member_id, group_id) AS ( \
       SELECT n.id, e.group_id FROM node AS n \
         CROSS JOIN LATERAL (SELECT e.group_id FROM deed.live_edge AS e \
@@ -153,28 +142,14 @@ const FOLLOW: &str = "\
     SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
     ON CONFLICT (member_id, group_id) DO NOTHING";
 
-/// Whether memberships ($1 in $2) or the removal and restoring of principals ($3) may change the
-/// closure. Read under the locks of the principals concerned, whom nobody can give members, groups
-/// or links meanwhile. A promotion always counts: the link's former user is not locked.
-const CONCERNED: &str = "\
-    SELECT EXISTS ( \
-        SELECT FROM ROWS FROM (unnest($1), unnest($2)) AS e (member_id, group_id) \
-        WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = e.member_id \
-            ORDER BY m.member_id LIMIT 1) \
-          OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p \
-            WHERE p.id = e.member_id) \
-          OR (SELECT true FROM deed.closure AS c WHERE c.member_id = e.group_id \
-            ORDER BY c.group_id LIMIT 1) IS NULL \
-            AND ((SELECT true FROM deed.membership AS m \
-                WHERE m.member_id = e.group_id AND NOT m.removed \
-                ORDER BY m.group_id LIMIT 1) \
-              OR (SELECT true FROM deed.principal AS p \
-                WHERE p.promoted_to = e.group_id ORDER BY p.id LIMIT 1))) \
-      OR EXISTS ( \
-        SELECT FROM unnest($3) AS r (id) \
-        WHERE (SELECT true FROM deed.membership AS m WHERE m.group_id = r.id \
-            ORDER BY m.member_id LIMIT 1) \
-          OR (SELECT p.promotion_version IS NOT NULL FROM deed.principal AS p WHERE p.id = r.id))";
+/// Whether any of these ($1) is a member, or was promoted to somebody. The order keeps the planner from
+/// reading a table in the hope to meet a row soon.
+const LEADS_ON: &str = "\
+    SELECT EXISTS (SELECT FROM unnest($1) AS n (id) \
+      WHERE (SELECT true FROM deed.membership AS m \
+          WHERE m.member_id = n.id AND NOT m.removed ORDER BY m.group_id LIMIT 1) \
+        OR (SELECT true FROM deed.principal AS p \
+          WHERE p.promoted_to = n.id ORDER BY p.id LIMIT 1))";
 
 impl Changes {
     fn of(decision: &Decision) -> Self {
@@ -212,10 +187,13 @@ impl Changes {
     }
 
     /// Adds what the new memberships reach.
-    fn join(&self) {
-        let (members, groups) = (sql(self.members.iter()), sql(self.groups.iter()));
-        spi::execute(NEW_NODES, &[sql(self.groups.iter())]);
-        let edges = spi::write(NEW_EDGES, &[members, groups], |row| {
+    fn join(&self, nodes: &Nodes) {
+        spi::execute(NEW_NODES, &[sql(nodes.new())]);
+        let edges = self.members.iter().zip(&self.groups);
+        let (members, groups): (Vec<Uuid>, Vec<Uuid>) =
+            edges.filter(|(member, _)| nodes.contains(member)).unzip();
+        let edges = [sql(members.iter()), sql(groups.iter())];
+        let edges = spi::write(LIVE_EDGES, &edges, |row| {
             Some((row.get::<pgrx::Uuid>(1)?, row.get::<pgrx::Uuid>(2)?))
         });
         for (member, group) in edges.into_iter().flatten() {
@@ -223,20 +201,21 @@ impl Changes {
         }
     }
 
-    fn concern_closure(&self) -> bool {
-        if !self.links.is_empty() {
+    /// Whether what a node reaches may change. Read under the locks of the principals concerned, whom
+    /// nobody can give members, groups or links meanwhile. A promotion always counts: the link's former
+    /// user is not locked.
+    fn concern_closure(&self, nodes: &Nodes) -> bool {
+        let mut changed = self
+            .members
+            .iter()
+            .chain(&self.removed)
+            .chain(&self.restored);
+        if !self.links.is_empty() || changed.any(|id| nodes.contains(id)) {
             return true;
         }
-        if self.members.is_empty() && self.removed.is_empty() && self.restored.is_empty() {
-            return false;
-        }
-        let arguments = [
-            sql(self.members.iter()),
-            sql(self.groups.iter()),
-            sql(self.removed.iter().chain(&self.restored)),
-        ];
-        let concerned = spi::write(CONCERNED, &arguments, |row| row.get(1));
-        concerned == [Some(true)]
+        let new = || nodes.new();
+        new().next().is_some()
+            && spi::write(LEADS_ON, &[sql(new())], |row| row.get(1)) == [Some(true)]
     }
 }
 

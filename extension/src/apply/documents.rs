@@ -33,6 +33,7 @@ const ROWS: Rows<DocumentRegister, 5> = Rows {
         ),
     ],
     ended: "n.purged",
+    mark: "purged",
     rest: ", purged = n.purged, \
       last_modified = CASE WHEN n.purged THEN NULL \
         ELSE coalesce(n.last_modified, t.last_modified) END, \
@@ -55,15 +56,13 @@ const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_
 ///
 /// A document that only has permissions yet gets a row too: its lock orders them.
 pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
-    match ids.is_empty() {
-        true => Vec::new(),
-        false => ROWS.insert(ids, &rows(ids, decision)),
-    }
+    ROWS.insert(ids, |unknown| rows(unknown, decision))
 }
 
 /// Locks the rows in order and adds the versions that they hold, or that they are purged.
 pub fn lock(ids: &[Uuid], held: &mut Held) {
-    ROWS.lock(ids, held, Register::Document);
+    let purged = ROWS.lock(ids, held, Register::Document);
+    held.purged.extend(purged);
 }
 
 /// Writes the registers of known documents that changed.

@@ -1,201 +1,345 @@
 //! The permissions in the order of lists, derived under the lock of their document.
 //!
-//! What a batch may change is taken out before it writes, by the keys that the old rows give, and
-//! put in afterwards from the new ones: so the table needs no index by document.
+//! What a document's rows were follows from what its registers held, what they will be from these and the
+//! decision. So both are computed, and what differs is written by its whole key: the table needs no
+//! index by document.
 
 use std::collections::{BTreeSet, HashMap};
 
-use deed_core::decide::{Decision, Held};
-use deed_core::fact::{DocumentRegister, Register};
+use deed_core::Level;
+use deed_core::decide::Decision;
+use deed_core::fact::{DocumentRegister, Fact, Register};
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::pg_sys;
 use uuid::Uuid;
 
+use crate::pg::enums::oid_of;
 use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
-use crate::pg::spi::{self, arg};
+use crate::pg::spi::{self, Row, arg};
 
 /// A document with more permissions than this, tombstones included, is wide: its rows carry no sort
 /// key, for an update would have to move them all. A part of the law: another number needs the
 /// table filled anew.
-const WIDE: i64 = 100;
+const WIDE: usize = 100;
+/// The sort key of those.
+const INFINITY: i64 = i64::MAX;
 
-/// The rows of a batch that have to go and to come.
-pub struct Change {
-    /// Documents of which all rows change.
-    documents: Rows,
-    /// Single permissions on other documents.
-    permissions: Rows,
-    /// The documents among them that are wide afterwards.
-    wide: BTreeSet<Uuid>,
+/// What decides of one document's rows.
+#[derive(Clone, Default)]
+struct Document {
+    created: bool,
+    deleted: bool,
+    /// Microseconds since 2000, as all times here.
+    last_modified: Option<i64>,
+    /// All of them; of a document that was wide already those alone that the batch changes.
+    permissions: HashMap<Uuid, Permission>,
+    wide: bool,
 }
 
-/// Documents, each with the recipient where it is about a single permission.
-#[derive(Default)]
-struct Rows {
-    documents: Vec<Uuid>,
-    recipients: Vec<Uuid>,
+#[derive(Clone, Copy)]
+struct Permission {
+    level: Option<Level>,
+    expires_at: Option<i64>,
 }
 
-/// Takes out the rows that the batch may change. Before anything is written.
-pub fn take_out(known: &[Uuid], decision: &Decision, held: &Held) -> Change {
-    let touched: BTreeSet<Uuid> = decision
-        .taken
-        .keys()
-        .filter_map(|register| match register {
-            Register::Document(document, _) | Register::Permission { document, .. } => {
-                Some(*document)
-            }
-            _ => None,
-        })
-        .chain(decision.purged.iter().copied())
-        .collect();
-    let mut permissions = counts(&touched, known);
-    let wide_before = wide(&permissions);
-    for register in decision.taken.keys() {
-        if let Register::Permission { document, .. } = register
-            && !held.versions.contains_key(register)
-        {
-            *permissions.entry(*document).or_default() += 1;
+/// One row, beside recipient and document.
+#[derive(Clone, Copy, PartialEq)]
+struct Listed {
+    level: Level,
+    last_modified: i64,
+    expires_at: Option<i64>,
+}
+
+/// Brings the table in step with what the batch is going to write. Before that, for it reads what the
+/// registers hold.
+pub fn follow(known: &[Uuid], decision: &Decision) {
+    purge(decision);
+    let touched = touched(decision);
+    let before = read(&touched, known, decision);
+    let mut changes = Changes::default();
+    for id in touched {
+        let old = before.get(&id).cloned().unwrap_or_default();
+        let new = old.after(id, decision);
+        for recipient in new.permissions.keys() {
+            changes.note(*recipient, id, old.listed(recipient), new.listed(recipient));
         }
     }
-    let wide_after = wide(&permissions);
+    changes.write();
+}
 
-    let moves = |document: &Uuid| {
-        let takes = |part| {
-            let register = Register::Document(*document, part);
-            decision.taken.contains_key(&register)
-        };
-        let has_sort_key = !wide_before.contains(document);
-        let sorts_or_lives = decision.modified.contains_key(document)
-            || takes(DocumentRegister::Creation)
-            || takes(DocumentRegister::Lifecycle);
-        has_sort_key && (sorts_or_lives || wide_after.contains(document))
-            || decision.purged.contains(document)
+/// Deletes the rows of documents that the batch purges, wherever they are sorted.
+fn purge(decision: &Decision) {
+    if decision.purged.is_empty() {
+        return;
+    }
+    let documents: Vec<pgrx::Uuid> = decision.purged.iter().copied().map(sql_uuid).collect();
+    spi::execute(
+        "DELETE FROM deed.listing AS l \
+         USING (SELECT p.recipient_id, p.level, s.last_modified, p.document_id \
+             FROM unnest($1) AS n (id) \
+             CROSS JOIN LATERAL (SELECT * FROM deed.document AS d WHERE d.id = n.id OFFSET 0) AS d \
+             CROSS JOIN LATERAL (SELECT * FROM deed.permission AS p \
+               WHERE p.document_id = n.id OFFSET 0) AS p \
+             CROSS JOIN LATERAL (VALUES (d.last_modified), ('infinity')) AS s (last_modified) \
+             OFFSET 0) AS o \
+         WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
+           AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
+        &[arg(documents)],
+    );
+}
+
+/// The documents whose rows the batch may change.
+fn touched(decision: &Decision) -> BTreeSet<Uuid> {
+    let of = |register: &Register| match register {
+        Register::Document(id, DocumentRegister::Creation | DocumentRegister::Lifecycle) => {
+            Some(*id)
+        }
+        Register::Permission { document, .. } => Some(*document),
+        _ => None,
     };
-    let (whole, others): (BTreeSet<Uuid>, BTreeSet<Uuid>) = touched.into_iter().partition(moves);
-    let mut change = Change {
-        documents: Rows {
-            documents: whole.into_iter().collect(),
-            recipients: Vec::new(),
+    let taken = decision.taken.keys().filter_map(of);
+    taken.chain(decision.modified.keys().copied()).collect()
+}
+
+/// What the registers hold of those documents that have a row.
+fn read(touched: &BTreeSet<Uuid>, known: &[Uuid], decision: &Decision) -> HashMap<Uuid, Document> {
+    let is_known = |id: &&Uuid| known.binary_search(id).is_ok();
+    let ids: Vec<Uuid> = touched.iter().filter(is_known).copied().collect();
+    let mut documents: HashMap<Uuid, Document> = HashMap::new();
+    if ids.is_empty() {
+        return documents;
+    }
+    let levels = Level::ALL.map(|level| (level, oid_of(level)));
+    let permission = |row: &Row, at: i32| {
+        let level = row.get::<pg_sys::Oid>(at);
+        Permission {
+            level: levels
+                .iter()
+                .find(|(_, oid)| Some(*oid) == level)
+                .map(|of| of.0),
+            expires_at: time(row, at + 1),
+        }
+    };
+    // No further than it takes to tell whether a document is wide.
+    spi::write(
+        "SELECT n.id, p.recipient_id, p.level, p.expires_at, d.created_at IS NOT NULL, \
+           d.deleted_at IS NOT NULL, d.last_modified \
+         FROM unnest($1) AS n (id) \
+         CROSS JOIN LATERAL (SELECT * FROM deed.document AS d WHERE d.id = n.id OFFSET 0) AS d \
+         LEFT JOIN LATERAL (SELECT * FROM deed.permission AS p \
+           WHERE p.document_id = n.id LIMIT $2 + 1) AS p ON true",
+        &[arg(sql_uuids(&ids)), arg(WIDE as i64)],
+        |row| {
+            let id = core_uuid(row.get(1)?);
+            let document = documents.entry(id).or_insert_with(|| Document {
+                created: row.get(5) == Some(true),
+                deleted: row.get(6) == Some(true),
+                last_modified: time(row, 7),
+                ..Document::default()
+            });
+            let recipient = core_uuid(row.get(2)?);
+            document.permissions.insert(recipient, permission(row, 3));
+            Some(())
         },
-        permissions: Rows::default(),
-        wide: wide_after,
-    };
-    // Those that were there before.
-    let mut old_permissions = Rows::default();
-    for register in decision.taken.keys() {
-        if let Register::Permission {
+    );
+    for document in documents.values_mut() {
+        if document.permissions.len() > WIDE {
+            document.wide = true;
+            document.permissions.clear();
+        }
+    }
+    let of_wide = decision.taken.keys().filter_map(|register| match register {
+        Register::Permission {
             document,
             recipient,
-        } = register
-            && others.contains(document)
-        {
-            change.permissions.push(*document, *recipient);
-            if held.versions.contains_key(register) {
-                old_permissions.push(*document, *recipient);
+        } if documents.get(document).is_some_and(|of| of.wide) => Some((*document, *recipient)),
+        _ => None,
+    });
+    let (ids, recipients): (Vec<Uuid>, Vec<Uuid>) = of_wide.unzip();
+    if !ids.is_empty() {
+        spi::write(
+            "SELECT p.document_id, p.recipient_id, p.level, p.expires_at \
+             FROM ROWS FROM (unnest($1), unnest($2)) AS n (document_id, recipient_id) \
+             CROSS JOIN LATERAL (SELECT * FROM deed.permission AS p \
+               WHERE p.document_id = n.document_id AND p.recipient_id = n.recipient_id \
+               OFFSET 0) AS p",
+            &[arg(sql_uuids(&ids)), arg(sql_uuids(&recipients))],
+            |row| {
+                let document = documents.get_mut(&core_uuid(row.get(1)?))?;
+                let recipient = core_uuid(row.get(2)?);
+                document.permissions.insert(recipient, permission(row, 3));
+                Some(())
+            },
+        );
+    }
+    documents
+}
+
+impl Document {
+    /// What it is when the batch is written.
+    fn after(&self, id: Uuid, decision: &Decision) -> Self {
+        let mut after = self.clone();
+        let taken = |part| decision.taken.get(&Register::Document(id, part));
+        after.created |= taken(DocumentRegister::Creation).is_some();
+        if let Some((_, lifecycle)) = taken(DocumentRegister::Lifecycle) {
+            after.deleted = matches!(lifecycle, Fact::Deleted { .. });
+        }
+        if let Some(modification) = decision.modified.get(&id) {
+            after.last_modified = Some(modification.version.time().to_postgres_micros());
+        }
+        let permission = |recipient| Register::Permission {
+            document: id,
+            recipient,
+        };
+        let permissions = permission(Uuid::nil())..=permission(Uuid::max());
+        for (register, (_, fact)) in decision.taken.range(permissions) {
+            if let (
+                Register::Permission { recipient, .. },
+                Fact::Permission {
+                    level, expires_at, ..
+                },
+            ) = (register, fact)
+            {
+                let permission = Permission {
+                    level: *level,
+                    expires_at: expires_at.map(|at| at.to_postgres_micros()),
+                };
+                after.permissions.insert(*recipient, permission);
             }
         }
+        after.wide |= after.permissions.len() > WIDE;
+        after
     }
-    let is_known = |id: &&Uuid| known.binary_search(id).is_ok();
-    let old_documents = Rows {
-        documents: change
-            .documents
-            .documents
-            .iter()
-            .filter(is_known)
-            .copied()
-            .collect(),
-        recipients: Vec::new(),
-    };
-    for (rows, recipients) in [(old_documents, ""), (old_permissions, RECIPIENTS)] {
-        rows.run(
-            &format!(
-                "DELETE FROM deed.listing AS l \
-                 USING (SELECT p.recipient_id, p.level, {SORT_KEY} AS last_modified, \
-                     p.document_id FROM {OF}{recipients}{LOOKED_UP} OFFSET 0) AS o \
-                 WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
-                   AND l.last_modified = o.last_modified AND l.document_id = o.document_id"
-            ),
-            &wide_before,
-        );
-    }
-    change
-}
 
-/// Puts in what the registers now say. After everything is written.
-pub fn put_in(change: &Change) {
-    let rows = [(&change.documents, ""), (&change.permissions, RECIPIENTS)];
-    for (rows, recipients) in rows {
-        rows.run(
-            &format!(
-                "INSERT INTO deed.listing \
-                   (recipient_id, level, last_modified, document_id, expires_at) \
-                 SELECT p.recipient_id, p.level, {SORT_KEY}, p.document_id, p.expires_at \
-                 FROM {OF}{recipients}{LOOKED_UP} \
-                 WHERE p.level IS NOT NULL \
-                   AND (n.wide OR d.created_at IS NOT NULL AND d.deleted_at IS NULL) \
-                 ON CONFLICT (recipient_id, level, last_modified, document_id) \
-                 DO UPDATE SET expires_at = excluded.expires_at"
-            ),
-            &change.wide,
-        );
+    /// The recipient's row, if it has one.
+    fn listed(&self, recipient: &Uuid) -> Option<Listed> {
+        let permission = self.permissions.get(recipient)?;
+        let last_modified = match self.wide {
+            true => INFINITY,
+            false => self
+                .last_modified
+                .filter(|_| self.created && !self.deleted)?,
+        };
+        Some(Listed {
+            level: permission.level?,
+            last_modified,
+            expires_at: permission.expires_at,
+        })
     }
 }
 
-/// The permissions of the documents given; with [`RECIPIENTS`], only the given one of each. `OFFSET 0`
-/// keeps the planner, which can't know how much a recipient sees, from looking rows up by less than
-/// their whole key.
-const OF: &str = "ROWS FROM (unnest($1), unnest($2), unnest($3)) \
-      AS n (document_id, wide, recipient_id) \
-    CROSS JOIN LATERAL (SELECT * FROM deed.document AS d WHERE d.id = n.document_id OFFSET 0) AS d \
-    CROSS JOIN LATERAL (SELECT * FROM deed.permission AS p WHERE p.document_id = n.document_id";
-const RECIPIENTS: &str = " AND p.recipient_id = n.recipient_id";
-/// Closes it.
-const LOOKED_UP: &str = " OFFSET 0) AS p";
-const SORT_KEY: &str = "CASE WHEN n.wide THEN 'infinity' ELSE d.last_modified END";
+/// The rows that go, come and change.
+#[derive(Default)]
+struct Changes {
+    out: Columns,
+    into: Columns,
+    /// What they were and what they become, side by side.
+    from: Columns,
+    to: Columns,
+}
 
-impl Rows {
-    fn push(&mut self, document: Uuid, recipient: Uuid) {
-        self.documents.push(document);
-        self.recipients.push(recipient);
-    }
+#[derive(Default)]
+struct Columns {
+    recipients: Vec<Uuid>,
+    documents: Vec<Uuid>,
+    levels: Vec<&'static str>,
+    last_modified: Vec<TimestampWithTimeZone>,
+    expires_at: Vec<Option<TimestampWithTimeZone>>,
+}
 
-    fn run(&self, sql: &str, wide: &BTreeSet<Uuid>) {
-        if self.documents.is_empty() {
-            return;
+impl Changes {
+    fn note(&mut self, recipient: Uuid, document: Uuid, old: Option<Listed>, new: Option<Listed>) {
+        match (old, new) {
+            (Some(old), None) => self.out.push(recipient, document, old),
+            (None, Some(new)) => self.into.push(recipient, document, new),
+            (Some(old), Some(new)) if old != new => {
+                self.from.push(recipient, document, old);
+                self.to.push(recipient, document, new);
+            }
+            _ => {}
         }
-        let wide: Vec<bool> = self.documents.iter().map(|id| wide.contains(id)).collect();
-        spi::execute(
-            sql,
-            &[
-                arg(sql_uuids(&self.documents)),
-                arg(wide),
-                arg(sql_uuids(&self.recipients)),
-            ],
-        );
+    }
+
+    fn write(self) {
+        if !self.out.recipients.is_empty() {
+            let [recipients, documents, levels, last_modified, _] = self.out.arguments();
+            spi::execute(
+                "DELETE FROM deed.listing AS l \
+                 USING (SELECT n.recipient_id, n.document_id, \
+                     n.level::deed.permission_level AS level, n.last_modified \
+                   FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4)) \
+                     AS n (recipient_id, document_id, level, last_modified) OFFSET 0) AS o \
+                 WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
+                   AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
+                &[recipients, documents, levels, last_modified],
+            );
+        }
+        if !self.from.recipients.is_empty() {
+            let [recipients, documents, levels, last_modified, _] = self.from.arguments();
+            let [_, _, new_levels, new_last_modified, expires_at] = self.to.arguments();
+            spi::execute(
+                "UPDATE deed.listing AS l SET level = o.new_level, \
+                   last_modified = o.new_last_modified, expires_at = o.expires_at \
+                 FROM (SELECT n.recipient_id, n.document_id, \
+                     n.level::deed.permission_level AS level, n.last_modified, \
+                     n.new_level::deed.permission_level AS new_level, n.new_last_modified, \
+                     n.expires_at \
+                   FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), \
+                       unnest($6), unnest($7)) \
+                     AS n (recipient_id, document_id, level, last_modified, new_level, \
+                       new_last_modified, expires_at) OFFSET 0) AS o \
+                 WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
+                   AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
+                &[
+                    recipients,
+                    documents,
+                    levels,
+                    last_modified,
+                    new_levels,
+                    new_last_modified,
+                    expires_at,
+                ],
+            );
+        }
+        if !self.into.recipients.is_empty() {
+            spi::execute(
+                "INSERT INTO deed.listing \
+                   (recipient_id, document_id, level, last_modified, expires_at) \
+                 SELECT n.recipient_id, n.document_id, n.level::deed.permission_level, \
+                   n.last_modified, n.expires_at \
+                 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) \
+                   AS n (recipient_id, document_id, level, last_modified, expires_at)",
+                &self.into.arguments(),
+            );
+        }
     }
 }
 
-fn wide(permissions: &HashMap<Uuid, i64>) -> BTreeSet<Uuid> {
-    let is_wide = |(id, count): (&Uuid, &i64)| (*count > WIDE).then_some(*id);
-    permissions.iter().filter_map(is_wide).collect()
+impl Columns {
+    fn push(&mut self, recipient: Uuid, document: Uuid, row: Listed) {
+        self.recipients.push(recipient);
+        self.documents.push(document);
+        self.levels.push(row.level.word());
+        self.last_modified.push(sql_time(row.last_modified));
+        self.expires_at.push(row.expires_at.map(sql_time));
+    }
+
+    fn arguments<'a>(self) -> [DatumWithOid<'a>; 5] {
+        [
+            arg(sql_uuids(&self.recipients)),
+            arg(sql_uuids(&self.documents)),
+            arg(self.levels),
+            arg(self.last_modified),
+            arg(self.expires_at),
+        ]
+    }
 }
 
-/// How many permissions the documents have, no further than it takes to tell whether one is wide.
-fn counts(documents: &BTreeSet<Uuid>, known: &[Uuid]) -> HashMap<Uuid, i64> {
-    let documents: Vec<pgrx::Uuid> = documents
-        .iter()
-        .filter(|id| known.binary_search(id).is_ok())
-        .copied()
-        .map(sql_uuid)
-        .collect();
-    if documents.is_empty() {
-        return HashMap::new();
-    }
-    let rows = spi::write(
-        "SELECT n.id, (SELECT count(*) FROM ( \
-           SELECT FROM deed.permission AS p WHERE p.document_id = n.id LIMIT $2 + 1) AS c) \
-         FROM unnest($1) AS n (id)",
-        &[arg(documents), arg(WIDE)],
-        |row| Some((core_uuid(row.get(1)?), row.get(2)?)),
-    );
-    rows.into_iter().flatten().collect()
+fn time(row: &Row, column: i32) -> Option<i64> {
+    row.get::<TimestampWithTimeZone>(column).map(i64::from)
+}
+
+/// All that comes here was a `timestamptz`, or an RFC 3339 time, which always fits.
+fn sql_time(micros: i64) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(micros).expect("within timestamptz")
 }

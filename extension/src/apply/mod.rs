@@ -22,6 +22,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use uuid::Uuid;
 
 pub use batch::{Batch, Count, batch};
+use principals::Nodes;
 pub use redrive::{Redriven, redrive};
 
 use crate::failure::Failure;
@@ -48,19 +49,19 @@ fn events(events: &[Event]) -> Vec<Outcome> {
     let known_documents = documents::insert(&document_ids, &as_if_new);
     documents::lock(&known_documents, &mut held);
     let known_principals = principals::insert(&principal_ids, &as_if_new);
-    principals::lock(&known_principals, &mut held);
+    let nodes_before = principals::lock(&known_principals, &mut held);
     permissions::read(&known_documents, &as_if_new, &mut held);
     memberships::read(&as_if_new, &mut held);
 
     let decision = decide(&held, events);
-    let listing = listing::take_out(&known_documents, &decision, &held);
+    listing::follow(&known_documents, &decision);
     documents::update(&known_documents, &decision);
     permissions::purge(&decision);
     permissions::write(&decision);
-    listing::put_in(&listing);
-    principals::update(&known_principals, &decision);
+    let nodes = Nodes::after(&decision, nodes_before);
+    principals::update(&known_principals, &decision, &nodes);
     memberships::write(&decision);
-    closure::follow(&decision);
+    closure::follow(&decision, &nodes);
     decision.outcomes
 }
 

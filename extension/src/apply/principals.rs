@@ -1,5 +1,7 @@
 //! The registers of principals, under the lock of their row.
 
+use std::collections::{BTreeSet, HashSet};
+
 use deed_core::decide::{Decision, Held};
 use deed_core::fact::{Fact, PrincipalRegister, Register};
 use deed_core::version::Version;
@@ -15,7 +17,7 @@ const ROWS: Rows<PrincipalRegister, 6> = Rows {
     table: "deed.principal",
     columns: "id, kind_version, kind, name_version, name, description_version, \
     description, token_version, token_sha256, removal_version, removed_at, removed_by, \
-    promotion_version, promoted_to",
+    promotion_version, promoted_to, node",
     source: SOURCE,
     registers: [
         (PrincipalRegister::Kind, "kind_version", "kind"),
@@ -38,44 +40,74 @@ const ROWS: Rows<PrincipalRegister, 6> = Rows {
         ),
     ],
     ended: "false",
-    rest: "",
+    mark: "node",
+    rest: ", node = t.node OR n.node",
 };
 
 const SOURCE: &str = "(SELECT u.id, u.kind_version, u.kind::deed.permission_recipient AS kind, \
       u.name_version, u.name, u.description_version, u.description, u.token_version, \
       u.token_sha256, u.removal_version, u.removed_at, u.removed_by, u.promotion_version, \
-      u.promoted_to \
+      u.promoted_to, u.node \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
       unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
-      unnest($14)) \
+      unnest($14), unnest($15)) \
     AS u (id, kind_version, kind, name_version, name, description_version, description, \
       token_version, token_sha256, removal_version, removed_at, removed_by, promotion_version, \
-      promoted_to)) AS n";
+      promoted_to, node)) AS n";
 
-/// Writes those that are new, whole; gives the others, ascending.
-pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
-    match ids.is_empty() {
-        true => Vec::new(),
-        false => ROWS.insert(ids, &rows(ids, decision)),
+/// The principals that others reach or reached something through: groups that have or had members, and
+/// links that were promoted. They never cease to be that.
+pub struct Nodes {
+    /// Those that were before the batch.
+    before: HashSet<Uuid>,
+    /// Those that the batch makes, ascending.
+    new: BTreeSet<Uuid>,
+}
+
+impl Nodes {
+    /// Of those that a batch is about, `before` of which were already.
+    pub fn after(decision: &Decision, before: HashSet<Uuid>) -> Self {
+        let new = made(decision).filter(|id| !before.contains(id)).collect();
+        Self { before, new }
+    }
+
+    /// Whether that is one now.
+    pub fn contains(&self, id: &Uuid) -> bool {
+        self.before.contains(id) || self.new.contains(id)
+    }
+
+    /// Those that the batch makes.
+    pub fn new(&self) -> impl Iterator<Item = &Uuid> {
+        self.new.iter()
     }
 }
 
-/// Locks the rows in order and adds the versions that they hold.
-pub fn lock(ids: &[Uuid], held: &mut Held) {
-    ROWS.lock(ids, held, Register::Principal);
+/// Whatever is at the receiving end of a membership or promotion.
+fn made(decision: &Decision) -> impl Iterator<Item = Uuid> {
+    decision.taken.keys().filter_map(|register| match register {
+        Register::Membership { group, .. } => Some(*group),
+        Register::Principal(link, PrincipalRegister::Promotion) => Some(*link),
+        _ => None,
+    })
 }
 
-/// Writes the registers of known principals that changed.
-pub fn update(known: &[Uuid], decision: &Decision) {
-    let changed: Vec<Uuid> = known
-        .iter()
-        .copied()
-        .filter(|id| {
-            ROWS.registers
-                .iter()
-                .any(|(part, ..)| taken(decision, *id, *part).is_some())
-        })
-        .collect();
+/// Writes those that are new, whole; gives the others, ascending.
+pub fn insert(ids: &[Uuid], decision: &Decision) -> Vec<Uuid> {
+    ROWS.insert(ids, |unknown| rows(unknown, decision))
+}
+
+/// Locks the rows in order and adds the versions that they hold; gives the nodes among them.
+pub fn lock(ids: &[Uuid], held: &mut Held) -> HashSet<Uuid> {
+    ROWS.lock(ids, held, Register::Principal)
+}
+
+/// Writes the registers of known principals that changed, and which are nodes now.
+pub fn update(known: &[Uuid], decision: &Decision, nodes: &Nodes) {
+    let is_changed = |id: &Uuid| {
+        let mut parts = ROWS.registers.iter().map(|(part, ..)| *part);
+        nodes.new.contains(id) || parts.any(|part| taken(decision, *id, part).is_some())
+    };
+    let changed: Vec<Uuid> = known.iter().copied().filter(is_changed).collect();
     if !changed.is_empty() {
         ROWS.update(&rows(&changed, decision));
     }
@@ -138,6 +170,8 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
             _ => None,
         })
         .collect();
+    let made: HashSet<Uuid> = made(decision).collect();
+    let nodes: Vec<bool> = ids.iter().map(|id| made.contains(id)).collect();
     vec![
         arg(sql_uuids(ids)),
         arg(versions(PrincipalRegister::Kind)),
@@ -153,5 +187,6 @@ fn rows<'a>(ids: &[Uuid], decision: &Decision) -> Vec<DatumWithOid<'a>> {
         arg(removed_by),
         arg(versions(PrincipalRegister::Promotion)),
         arg(promoted_to),
+        arg(nodes),
     ]
 }

@@ -23,33 +23,52 @@ pub struct Rows<P, const N: usize> {
     pub registers: [(P, &'static str, &'static str); N],
     /// Whether a row `n` holds no register for ever.
     pub ended: &'static str,
+    /// What is asked of a row besides when it is locked, true or false.
+    pub mark: &'static str,
     /// What an update sets besides registers.
     pub rest: &'static str,
 }
 
 impl<P: Copy, const N: usize> Rows<P, N> {
-    /// Writes those that are new, whole; gives the others. Both in ascending order of ids, as
-    /// `ids` must be.
-    pub fn insert(&self, ids: &[Uuid], values: &[DatumWithOid<'_>]) -> Vec<Uuid> {
+    /// Writes those that have no row, whole, by the `values` of these; gives the others. Both in ascending
+    /// order of ids, as `ids` must be.
+    pub fn insert<'a>(
+        &self,
+        ids: &[Uuid],
+        values: impl FnOnce(&[Uuid]) -> Vec<DatumWithOid<'a>>,
+    ) -> Vec<Uuid> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
         let Self {
             table,
             columns,
             source,
             ..
         } = self;
-        let inserted: HashSet<Uuid> = spi::write(
+        // Most have one, and to find that out by a conflict costs more than to look.
+        let found = spi::write(
+            &format!("SELECT id FROM {table} WHERE id = ANY ($1)"),
+            &[arg(sql_uuids(ids))],
+            |row| row.get(1).map(core_uuid),
+        );
+        let found: HashSet<Uuid> = found.into_iter().flatten().collect();
+        let is_unknown = |id: &Uuid| !found.contains(id);
+        let unknown: Vec<Uuid> = ids.iter().copied().filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return ids.to_vec();
+        }
+        let inserted = spi::write(
             &format!(
                 "INSERT INTO {table} ({columns}) SELECT {columns} FROM {source} ORDER BY id \
                  ON CONFLICT (id) DO NOTHING RETURNING id"
             ),
-            values,
+            &values(&unknown),
             |row| row.get(1).map(core_uuid),
-        )
-        .into_iter()
-        .flatten()
-        .collect();
-        let known = |id: &Uuid| !inserted.contains(id);
-        ids.iter().copied().filter(known).collect()
+        );
+        let inserted: HashSet<Uuid> = inserted.into_iter().flatten().collect();
+        let is_known = |id: &Uuid| !inserted.contains(id);
+        ids.iter().copied().filter(is_known).collect()
     }
 
     /// Writes the registers of known rows that `values` sets; the others stay.
@@ -78,16 +97,22 @@ impl<P: Copy, const N: usize> Rows<P, N> {
         );
     }
 
-    /// Locks the rows in ascending order and adds what they hold.
-    pub fn lock(&self, ids: &[Uuid], held: &mut Held, register: impl Fn(Uuid, P) -> Register) {
+    /// Locks the rows in ascending order and adds the versions that they hold; gives those with the
+    /// mark.
+    pub fn lock(
+        &self,
+        ids: &[Uuid],
+        held: &mut Held,
+        register: impl Fn(Uuid, P) -> Register,
+    ) -> HashSet<Uuid> {
         if ids.is_empty() {
-            return;
+            return HashSet::new();
         }
         let versions = self.registers.each_ref().map(|(_, version, _)| *version);
         let rows = spi::write(
             &format!(
-                "SELECT id, {}, {} FROM {} AS n WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-                self.ended,
+                "SELECT id, {}, {} FROM {} WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+                self.mark,
                 versions.join(", "),
                 self.table
             ),
@@ -97,9 +122,10 @@ impl<P: Copy, const N: usize> Rows<P, N> {
                 Some((core_uuid(row.get(1)?), row.get(2)?, versions))
             },
         );
-        for (id, ended, versions) in rows.into_iter().flatten() {
-            if ended {
-                held.purged.insert(id);
+        let mut marked = HashSet::new();
+        for (id, is_marked, versions) in rows.into_iter().flatten() {
+            if is_marked {
+                marked.insert(id);
             }
             for ((part, ..), bytes) in self.registers.iter().zip(versions) {
                 if let Some(version) = bytes.as_deref().and_then(Version::from_bytes) {
@@ -107,5 +133,6 @@ impl<P: Copy, const N: usize> Rows<P, N> {
                 }
             }
         }
+        marked
     }
 }

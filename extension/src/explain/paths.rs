@@ -76,6 +76,7 @@ impl Search<'_> {
         self.step += 1;
         let end = path.last().map_or(start, |edge| edge.to);
         for edge in &self.graph[end] {
+            pgrx::check_for_interrupts!();
             if !self.passed[edge.to] {
                 let mut longer = path.clone();
                 longer.push(*edge);

@@ -57,23 +57,16 @@ pub struct Web {
 const RECIPIENTS: &str = "\
     SELECT p.recipient_id FROM deed.permission AS p \
     WHERE p.document_id = $2 AND (p.recipient_id = $1 \
-      OR (SELECT true FROM deed.membership AS i WHERE i.group_id = p.recipient_id \
-        ORDER BY i.member_id LIMIT 1) \
-      OR EXISTS (SELECT FROM deed.principal AS l \
-        WHERE l.id = p.recipient_id AND l.promoted_to IS NOT NULL))";
+      OR (SELECT n.node FROM deed.principal AS n WHERE n.id = p.recipient_id))";
 
 /// Who leads to these ($2), and is the asker ($1) or somebody whom others may lead to in their turn:
-/// most members are neither. `OFFSET 0` keeps the planner from joining whole tables, `ORDER BY`
-/// before `LIMIT 1` from reading one in the hope to meet a row soon.
+/// most members are neither. `OFFSET 0` keeps the planner from joining whole tables.
 const EDGES: &str = "\
     SELECT e.member_id, g.id, e.removed, false \
     FROM unnest($2) AS g (id) CROSS JOIN LATERAL ( \
       SELECT m.member_id, m.removed FROM deed.membership AS m \
       WHERE m.group_id = g.id AND (m.member_id = $1 \
-        OR (SELECT true FROM deed.membership AS i WHERE i.group_id = m.member_id \
-          ORDER BY i.member_id LIMIT 1) \
-        OR EXISTS (SELECT FROM deed.principal AS l \
-          WHERE l.id = m.member_id AND l.promoted_to IS NOT NULL)) \
+        OR (SELECT n.node FROM deed.principal AS n WHERE n.id = m.member_id)) \
       OFFSET 0) AS e \
     UNION ALL \
     SELECT e.promoted_to, g.id, false, true \

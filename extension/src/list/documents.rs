@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::merge::{Feed, Merge};
 use super::{open, pack, page_size, unpack};
 use crate::closure;
-use crate::failure::Failure;
+use crate::failure::{Failure, SqlState};
 use crate::pg::btree::key::Key;
 use crate::pg::btree::{Indexes, Reader, ask};
 use crate::pg::catalog::{self, Catalog, Index};
@@ -69,15 +69,22 @@ pub fn page(
     let found = ask(|indexes| question.answer(indexes, principal, limit))?;
     let ids: Vec<Uuid> = found.iter().map(|(id, _)| *id).collect();
     let mut rows = rows_of(&ids);
-    Ok(found
-        .into_iter()
-        .filter_map(|(id, level)| {
-            let mut row = rows.remove(&id)?;
-            row.level = question.catalog.level_oid(level);
-            row.cursor = cursor::seal(binding, &pack(row.last_modified, id));
-            Some(row)
-        })
-        .collect())
+    let row = |(id, level)| {
+        // A page that left it out would be taken for the last one.
+        let mut row = rows.remove(&id).ok_or_else(|| without_row(id))?;
+        row.level = question.catalog.level_oid(level);
+        row.cursor = cursor::seal(binding, &pack(row.last_modified, id));
+        Ok(row)
+    };
+    found.into_iter().map(row).collect()
+}
+
+fn without_row(document: Uuid) -> Failure {
+    Failure::new(
+        SqlState::DocumentMissing,
+        format!("document {document} has permissions, but no row in deed.document"),
+    )
+    .hint("Restore deed.document together with deed.permission and deed.listing.")
 }
 
 struct Question {
@@ -115,19 +122,27 @@ impl Question {
         };
         let mut merge = Merge::new(feeds, wide)?;
         let mut found = Vec::with_capacity(limit);
-        while found.len() < limit
-            && let Some((at, level)) = merge.next()?
-        {
-            let id = match self.sort {
-                DocumentSort::LastModified => at.id_descending_at(8),
-                DocumentSort::Id => at.id_at(0),
-            };
-            // Rows in the order of last_modified leave with their document.
-            if self.sort == DocumentSort::LastModified
-                || indexes.row(Index::DocumentNotLive, id)?.is_none()
+        while found.len() < limit {
+            let mut next = Vec::with_capacity(limit - found.len());
+            while next.len() < limit - found.len()
+                && let Some((at, level)) = merge.next()?
             {
-                found.push((id, level));
+                let id = match self.sort {
+                    DocumentSort::LastModified => at.id_descending_at(8),
+                    DocumentSort::Id => at.id_at(0),
+                };
+                next.push((id, level));
             }
+            if next.is_empty() {
+                break;
+            }
+            // Rows in the order of last_modified leave with their document.
+            if self.sort == DocumentSort::Id {
+                let ids: Vec<Uuid> = next.iter().map(|(id, _)| *id).collect();
+                let not_live = indexes.rows(Index::DocumentNotLive, &ids)?;
+                next.retain(|(id, _)| not_live.binary_search(id).is_err());
+            }
+            found.extend(next);
         }
         Ok(found)
     }
@@ -157,21 +172,15 @@ impl Question {
     /// The wide documents behind the page before, and where they stand in the list. Their rows hold no
     /// time, so all of them are looked up.
     fn wide(&self, reader: &Reader, members: &[Uuid]) -> Result<Vec<(Key, Level)>, Failure> {
-        let mut levels: HashMap<Uuid, Level> = HashMap::new();
+        let prefixes: Vec<(Key, Level)> = self.prefixes(members).collect();
+        let at_infinity = |(prefix, _): &(Key, Level)| prefix.instant_descending(INFINITY);
         let mut entries = Vec::new();
-        for (prefix, level) in self.prefixes(members) {
-            let prefix = prefix.instant_descending(INFINITY);
-            entries.clear();
-            let mut from = Some(prefix);
-            while let Some(start) = from {
-                from = reader.fetch(&prefix, start, 1_000, &mut entries)?;
-            }
-            for entry in &entries {
-                if entry.carried.instant > self.now && reader.sees(entry) {
-                    let id = entry.key.id_descending_at(prefix.as_bytes().len());
-                    let held = levels.entry(id).or_insert(level);
-                    *held = (*held).max(level);
-                }
+        reader.meet(&prefixes, at_infinity, usize::MAX, &mut entries)?;
+        let mut levels: HashMap<Uuid, Option<Level>> = HashMap::new();
+        for entry in &entries {
+            if entry.carried.instant > self.now && reader.sees(entry) {
+                let held = levels.entry(entry.key.id_descending_at(28)).or_default();
+                *held = (*held).max(self.catalog.level(entry.key.label_at(16)));
             }
         }
         if levels.is_empty() {
@@ -189,9 +198,9 @@ impl Question {
         let rows = rows.map(|(at, id)| (i64::from(at), id));
         Ok(rows
             .filter(|row| self.after.is_none_or(|after| *row < after))
-            .map(|(at, id)| {
+            .filter_map(|(at, id)| {
                 let at = Key::EMPTY.instant_descending(at).id_descending(id);
-                (at, levels[&id])
+                Some((at, levels[&id]?))
             })
             .collect())
     }

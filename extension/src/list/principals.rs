@@ -2,10 +2,10 @@
 //!
 //! The recipients of its permissions lie side by side in one index, the members of a group in
 //! another. Both are merged as far as the page goes. What a page costs grows with the granted groups
-//! and links, and with the shorter of the document's recipients and all groups, among which these are
-//! looked for; not with how many people it is shared with.
+//! and links, and with the shorter of the document's recipients and all groups and links, among which
+//! these are looked for; not with how many people it is shared with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deed_core::{EVERYONE, Level, RecipientKind, USERS, cursor};
 use pgrx::pg_sys;
@@ -16,7 +16,7 @@ use super::{open, page_size};
 use crate::closure::followers;
 use crate::failure::Failure;
 use crate::pg::btree::key::Key;
-use crate::pg::btree::range::Range;
+use crate::pg::btree::range::{Range, common};
 use crate::pg::btree::{Entry, Indexes, ask};
 use crate::pg::catalog::{self, Catalog, Index};
 use crate::pg::enums::oid_of;
@@ -64,16 +64,19 @@ pub fn page(
         // Some are left out only when it is known what they are.
         while found.len() < limit {
             let mut candidates = Vec::new();
-            while candidates.len() < limit - found.len()
-                && let Some((at, level)) = merge.next()?
+            while candidates.len() < (limit - found.len()).max(LEAST_JUDGED)
+                && let Some((at, held)) = merge.next()?
             {
-                candidates.push((at.id_at(0), level));
+                if grants.may_hold(at.id_at(0), held, level) {
+                    candidates.push((at.id_at(0), held));
+                }
             }
             if candidates.is_empty() {
                 break;
             }
             found.extend(grants.judge(indexes, &candidates, level)?);
         }
+        found.truncate(limit);
         Ok(())
     })?;
     for row in &mut found {
@@ -82,13 +85,16 @@ pub fn page(
     Ok(found)
 }
 
+/// So many are looked up at once: a statement for each would cost more than all of these.
+const LEAST_JUDGED: usize = 50;
+
 /// What the permissions on a document say of others than the recipients themselves.
 struct Grants {
     document: Uuid,
     everyone: Option<Level>,
     users: Option<Level>,
     /// All whose members hold a level, groups within granted groups too.
-    groups: HashMap<Uuid, Level>,
+    groups: BTreeMap<Uuid, Level>,
     catalog: Catalog,
 }
 
@@ -105,22 +111,23 @@ impl Grants {
             let grant = grants.seen(recipient, lives)?;
             Ok(grant.and_then(|entry| catalog.level(entry.carried.label)))
         };
-        let mut groups: HashMap<Uuid, Level> = HashMap::new();
-        for index in [Index::Membership, Index::PrincipalPromoted] {
-            let mut all = indexes.range(index, Key::EMPTY)?;
-            for group in met(&mut grants, &mut all)? {
-                let Some(level) = level(&grants, group)? else {
-                    continue;
-                };
-                if indexes.row(Index::PrincipalRemoved, group)?.is_some() {
-                    continue;
-                }
-                let below = followers(indexes, Index::ClosureByGroup, group)?;
-                for group in below.into_iter().chain([group]) {
-                    let held = groups.entry(group).or_insert(level);
-                    *held = (*held).max(level);
-                }
+        let mut nodes = indexes.range(Index::PrincipalNode, Key::EMPTY)?;
+        let mut granted: BTreeMap<Uuid, Level> = BTreeMap::new();
+        for node in common(&mut nodes, &mut grants)? {
+            if let Some(level) = level(&grants, node)? {
+                granted.insert(node, level);
             }
+        }
+        let ids: Vec<Uuid> = granted.keys().copied().collect();
+        for removed in indexes.rows(Index::PrincipalRemoved, &ids)? {
+            granted.remove(&removed);
+        }
+        let ids: Vec<Uuid> = granted.keys().copied().collect();
+        let mut groups = granted.clone();
+        for (group, below) in followers(indexes, Index::ClosureByGroup, &ids)? {
+            let level = granted[&group];
+            let held = groups.entry(below).or_insert(level);
+            *held = (*held).max(level);
         }
         Ok(Self {
             document,
@@ -146,7 +153,6 @@ impl Grants {
             level: None,
             from: start(named),
         }];
-        let mut users = Vec::new();
         for (group, level) in &self.groups {
             let members = Key::EMPTY.id(*group);
             feeds.push(Feed {
@@ -155,11 +161,23 @@ impl Grants {
                 level: Some(*level),
                 from: start(members),
             });
-            let promoted = followers(indexes, Index::PrincipalPromoted, *group)?;
-            let promoted = promoted.into_iter().filter(|user| Some(*user) > after);
-            users.extend(promoted.map(|user| (Key::EMPTY.id(user), *level)));
         }
-        Merge::new(feeds, users)
+        let groups: Vec<Uuid> = self.groups.keys().copied().collect();
+        let users = followers(indexes, Index::PrincipalPromoted, &groups)?
+            .into_iter()
+            .filter(|(_, user)| Some(*user) > after)
+            .map(|(link, user)| (Key::EMPTY.id(user), self.groups[&link]));
+        Merge::new(feeds, users.collect())
+    }
+
+    /// Whether somebody to whom `held` is granted by name, link or group may hold `wanted`, before it is known
+    /// what it is.
+    fn may_hold(&self, id: Uuid, held: Level, wanted: Level) -> bool {
+        let by_others = match id {
+            EVERYONE => None,
+            _ => self.everyone.max(self.users),
+        };
+        Some(held).max(by_others) >= Some(wanted)
     }
 
     /// The candidates that are listed, with what is known of them.
@@ -214,23 +232,6 @@ impl Grants {
 
 /// Kind, name, description, and whether it is removed.
 type Known = (Option<pg_sys::Oid>, Option<String>, Option<String>, bool);
-
-/// The ids that both have, looked for in turns from one to the next: the shorter sets the cost.
-fn met(one: &mut Range<'_>, other: &mut Range<'_>) -> Result<Vec<Uuid>, Failure> {
-    let mut met = Vec::new();
-    let mut at = Some(Uuid::nil());
-    while let Some(from) = at
-        && let Some(first) = one.next_id(from)?
-        && let Some(second) = other.next_id(first)?
-    {
-        at = Some(second);
-        if first == second {
-            met.push(first);
-            at = first.as_u128().checked_add(1).map(Uuid::from_u128);
-        }
-    }
-    Ok(met)
-}
 
 /// Whether anybody is a member of it, removed or not.
 fn has_members(indexes: &Indexes, id: Uuid) -> Result<bool, Failure> {

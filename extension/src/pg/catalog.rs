@@ -22,6 +22,9 @@ pub struct Target {
     pub table: pg_sys::Oid,
     /// The index's OID.
     pub index: pg_sys::Oid,
+    /// Transactions that began before this one's end must not read the index: it lacks rows that they see
+    /// (pg_index.indcheckxmin).
+    too_new_before: Option<pg_sys::TransactionId>,
 }
 
 /// Everything that checks look up by OID.
@@ -42,6 +45,8 @@ thread_local! {
     /// the lock manager each time would cost a check as much as a look into a small index.
     static LOCKED: Cell<u16> = const { Cell::new(0) };
 }
+
+const _: () = assert!(Index::COUNT <= u16::BITS as usize);
 
 impl Catalog {
     /// The level whose label has this OID.
@@ -149,6 +154,8 @@ pub fn lock(index: Index) -> Result<Target, Failure> {
         if let Some(targets) = known
             && targets[index as usize] == target
         {
+            // Once a transaction: its horizon only grows.
+            require_old_enough(index, target)?;
             let of_table = |(n, of): (usize, &Target)| u16::from(of.table == target.table) << n;
             let bits = targets.iter().enumerate().map(of_table);
             LOCKED.set(bits.fold(LOCKED.get(), |locked, bit| locked | bit));
@@ -201,11 +208,36 @@ fn find(expected: &Expected) -> Result<Target, Failure> {
             return Err(unusable(expected, "does not exist"));
         }
         let problem = inspect(&*relation, table, expected);
+        let too_new_before = (*(*relation).rd_index)
+            .indcheckxmin
+            .then(|| pg_sys::htup::HeapTupleHeaderGetXmin((*(*relation).rd_indextuple).t_data));
         pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         match problem {
-            None => Ok(Target { table, index }),
+            None => Ok(Target {
+                table,
+                index,
+                too_new_before,
+            }),
             Some(problem) => Err(unusable(expected, problem)),
         }
+    }
+}
+
+/// Judged for each transaction, as the planner does for each plan.
+fn require_old_enough(index: Index, target: Target) -> Result<(), Failure> {
+    // SAFETY: compares with this backend's own horizon.
+    let is_old_enough =
+        |xmin| unsafe { pg_sys::TransactionIdPrecedes(xmin, pg_sys::TransactionXmin) };
+    match target.too_new_before.is_none_or(is_old_enough) {
+        true => Ok(()),
+        false => Err(Failure::new(
+            SqlState::IndexUnusable,
+            format!(
+                "checks can't be answered: index deed.{} is too new for this transaction's snapshot",
+                index.name()
+            ),
+        )
+        .hint("Begin a new transaction, once those are over that were running when the index was made.")),
     }
 }
 
@@ -226,12 +258,6 @@ unsafe fn inspect(
         if !index.indisvalid || !index.indisready || !index.indislive {
             return Some("is not valid");
         }
-        if index.indcheckxmin {
-            let xmin = pg_sys::htup::HeapTupleHeaderGetXmin((*relation.rd_indextuple).t_data);
-            if !pg_sys::TransactionIdPrecedes(xmin, pg_sys::TransactionXmin) {
-                return Some("is too new for this transaction's snapshot");
-            }
-        }
         let definition = pg_sys::OidFunctionCall1Coll(
             pg_sys::F_PG_GET_INDEXDEF_OID,
             pg_sys::InvalidOid,
@@ -239,7 +265,9 @@ unsafe fn inspect(
         );
         // The access method, operators and predicate count as much as the columns: a narrower
         // predicate would let a check answer for documents that are not live.
+        // Sessions may have every name quoted (quote_all_identifiers).
         let definition = String::from_datum(definition, false).unwrap_or_default();
+        let definition = definition.replace('"', "");
         let (begins, ends) = expected.definition;
         match definition.split_once(" USING ") {
             Some((_, shape))

@@ -32,6 +32,8 @@ pub enum Index {
     PrincipalKind,
     /// `deed.principal_removed`: principal
     PrincipalRemoved,
+    /// `deed.principal_node`: principal
+    PrincipalNode,
     /// `deed.principal_by_promotion`: user, link
     PrincipalByPromotion,
     /// `deed.principal_promoted`: link, user
@@ -48,7 +50,7 @@ pub enum Index {
 
 impl Index {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// Its columns.
     pub fn shape(self) -> &'static Shape {
@@ -132,6 +134,15 @@ pub static EXPECTED: [Expected; Index::COUNT] = [
         table: c"principal",
         index: c"principal_removed",
         definition: ("btree (id)", " WHERE (removed_at IS NOT NULL)"),
+        shape: Shape {
+            key: &[Column::Id],
+            included: &[],
+        },
+    },
+    Expected {
+        table: c"principal",
+        index: c"principal_node",
+        definition: ("btree (id)", " WHERE node"),
         shape: Shape {
             key: &[Column::Id],
             included: &[],

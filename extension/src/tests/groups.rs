@@ -309,7 +309,7 @@ mod tests {
             "INSERT INTO deed.membership (group_id, member_id, version, removed, changed_at)
                SELECT md5('g' || n % 100)::uuid, md5('u' || n)::uuid, '\\x00', false, now()
                FROM generate_series(1, 20000) AS n;
-             INSERT INTO deed.principal (id) SELECT DISTINCT member_id FROM deed.membership;
+             INSERT INTO deed.principal (id, node) SELECT DISTINCT member_id, false FROM deed.membership;
              INSERT INTO deed.closure SELECT md5('g' || n)::uuid, md5('g' || m)::uuid
                FROM generate_series(1, 99) AS n, generate_series(1, 50) AS m WHERE n <> m;
              ANALYZE deed.membership, deed.principal, deed.closure, deed.document, deed.permission",

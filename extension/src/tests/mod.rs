@@ -11,6 +11,7 @@ mod groups;
 mod lifecycle;
 mod list;
 mod paths;
+mod size;
 mod surface;
 
 use pgrx::Spi;

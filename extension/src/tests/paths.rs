@@ -16,8 +16,11 @@ mod tests {
     fn edges(query: &str) {
         Spi::run(&format!(
             "INSERT INTO deed.membership
-             SELECT md5(g)::uuid, md5(m)::uuid, '\\x00', ended, NULL, now()
-             FROM ({query}) AS e (m, g, ended)"
+               SELECT md5(g)::uuid, md5(m)::uuid, '\\x00', ended, NULL, now()
+               FROM ({query}) AS e (m, g, ended);
+             INSERT INTO deed.principal (id, node)
+               SELECT DISTINCT group_id, true FROM deed.membership
+               ON CONFLICT (id) DO UPDATE SET node = true"
         ))
         .unwrap();
     }

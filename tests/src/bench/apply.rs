@@ -202,7 +202,11 @@ pub fn measure(postgres: &Postgres, world: &World, report: &mut Report) -> Falli
             best[turn % 2] = best[turn % 2].min(seconds);
         }
         let micros = best.map(|seconds| seconds * 1e6 / BATCH as f64);
-        let emits = if kind.emits { "emits" } else { "does not emit" };
+        let emits = if kind.emits {
+            "to be emitted"
+        } else {
+            "not emitted"
+        };
         report.add(Row::against(
             format!("apply in batches of 1,000, {} ({emits})", kind.name),
             "us",

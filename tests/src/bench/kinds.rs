@@ -21,7 +21,7 @@ pub struct Subject {
 pub struct Kind {
     /// Its type.
     pub name: &'static str,
-    /// Whether a change of that kind is told to others.
+    /// Whether a change of that kind will be told to others; nothing is yet.
     pub emits: bool,
     /// Makes one.
     pub event: fn(&World, &mut Clock, Subject) -> Event,
@@ -192,8 +192,8 @@ pub const KINDS: [Kind; 9] = [
         name: "principal.registered",
         emits: false,
         event: |world, clock, subject| clock.registered(guest(world, subject), "user", "Somebody"),
-        floor: "p AS (INSERT INTO deed.principal AS t (id, kind_version, kind, name_version, name)
-            SELECT id, version, 'user', version, word FROM n
+        floor: "p AS (INSERT INTO deed.principal AS t (id, kind_version, kind, name_version, name, node)
+            SELECT id, version, 'user', version, word, false FROM n
             ON CONFLICT (id) DO UPDATE SET kind_version = excluded.kind_version,
               kind = excluded.kind, name_version = excluded.name_version, name = excluded.name
             WHERE t.kind_version IS NULL OR t.kind_version < excluded.kind_version)",
@@ -205,8 +205,8 @@ pub const KINDS: [Kind; 9] = [
             let user = Principal::User(subject.n % world.size.users);
             clock.principal_updated(world.principal(user), json!({ "name": "Renamed" }))
         },
-        floor: "p AS (INSERT INTO deed.principal AS t (id, name_version, name)
-            SELECT id, version, word FROM n
+        floor: "p AS (INSERT INTO deed.principal AS t (id, name_version, name, node)
+            SELECT id, version, word, false FROM n
             ON CONFLICT (id) DO UPDATE SET name_version = excluded.name_version,
               name = excluded.name
             WHERE t.name_version IS NULL OR t.name_version < excluded.name_version)",

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::forms::{ACTIVE, UNEXPIRED, closure, filled};
+use super::forms::{ACTIVE, closure, filled};
 use super::report::{Report, Row};
 use super::session::{Comparison, Fallible, Query, Session};
-use super::world::{Document, JOINED, Principal, World};
+use super::world::{JOINED, Principal, World};
 
 const PAGE: i64 = 50;
 /// The pages before the one that is measured are walked in steps of so many rows.
@@ -135,6 +135,7 @@ pub fn measure(session: &Session, world: &World, report: &mut Report) -> Fallibl
         Some(2.0),
     ));
     measure_wide(session, world, report)?;
+    measure_by_id(session, world, report)?;
     measure_groups(session, world, report)
 }
 
@@ -192,6 +193,38 @@ fn lateral() -> String {
     filled(&text, "$1", "", "")
 }
 
+/// By id, for which there are no goals: it has no sort key to keep, but looks whether each document is live.
+fn measure_by_id(session: &Session, world: &World, report: &mut Report) -> Fallible<()> {
+    let principal = world.principal(Principal::All);
+    let comparison = Comparison {
+        name: "list by id, page 1 of 10^6 documents".to_owned(),
+        unit: "ms",
+        items: 1,
+        counts: PAGE,
+        product: Query::new(
+            "deed.list_documents",
+            "SELECT count(last_modified)
+             FROM deed.list_documents($1, 'viewer', 'id', NULL, 50)",
+        )
+        .with(principal),
+        floor: String::new(),
+        floors: vec![
+            Query::new(
+                "one index range, joined",
+                "SELECT count(page.last_modified) FROM (
+                   SELECT d.*, g.level FROM (SELECT p.document_id, p.level FROM deed.permission AS p
+                     WHERE p.recipient_id = $1 AND p.level = 'viewer'
+                     ORDER BY p.document_id LIMIT 50) AS g
+                   JOIN deed.document AS d ON d.id = g.document_id) AS page",
+            )
+            .with(principal),
+        ],
+        floor_counts: PAGE,
+        goal: None,
+    };
+    session.compare(report, comparison).map(drop)
+}
+
 fn measure_groups(session: &Session, world: &World, report: &mut Report) -> Fallible<()> {
     let principal = world.principal(Principal::Joiner(0));
     let comparison = Comparison {
@@ -209,57 +242,4 @@ fn measure_groups(session: &Session, world: &World, report: &mut Report) -> Fall
     };
     session.compare(report, comparison)?;
     Ok(())
-}
-
-/// Who can see a document of very many recipients.
-pub fn measure_principals(session: &Session, world: &World, report: &mut Report) -> Fallible<()> {
-    report.section("list_principals");
-    let document = world.document(Document::Famous);
-    // The document's own grants to everyone and users count for all of its recipients.
-    let page = "SELECT g.recipient_id AS id, p.kind, p.name, p.description
-       FROM (SELECT g.recipient_id FROM deed.permission AS g
-         WHERE g.document_id = $1 AND g.level IS NOT NULL
-           AND (g.expires_at IS NULL OR g.expires_at > statement_timestamp())
-         ORDER BY g.recipient_id LIMIT 60) AS g
-       JOIN deed.principal AS p ON p.id = g.recipient_id
-       WHERE p.removed_at IS NULL AND p.kind <> 'group'
-       ORDER BY g.recipient_id LIMIT 50";
-    let by_hand = format!(
-        "(SELECT max(g.level) FROM ({}) AS r JOIN deed.permission AS g
-           ON g.recipient_id = r.id AND g.document_id = $1 WHERE {UNEXPIRED})",
-        closure()
-    );
-    let floors = [
-        ("levels by hand", filled(&by_hand, "page.id", "", "")),
-        (
-            "levels by deed.effective_level",
-            "deed.effective_level(page.id, $1)".to_owned(),
-        ),
-    ];
-    let floor = |(name, level): (&str, String)| {
-        let sql = format!(
-            "SELECT count(level) FROM (SELECT page.*, {level} AS level
-               FROM ({page}) AS page ORDER BY page.id OFFSET 0) AS answer"
-        );
-        Query::new(name, sql).with(document)
-    };
-    let comparison = Comparison {
-        name: format!(
-            "list_principals, page 1 of 50, {} recipients",
-            world.size.famous
-        ),
-        unit: "ms",
-        items: 1,
-        counts: PAGE,
-        product: Query::new(
-            "deed.list_principals",
-            "SELECT count(level) FROM deed.list_principals($1, 'viewer', NULL, 50)",
-        )
-        .with(document),
-        floor: "one index range joined to principals, ".to_owned(),
-        floors: floors.into_iter().map(floor).collect(),
-        floor_counts: PAGE,
-        goal: Some(2.0),
-    };
-    session.compare(report, comparison).map(drop)
 }

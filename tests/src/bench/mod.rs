@@ -4,8 +4,8 @@
 //! - [`loading`]: through `deed.apply_batch`; [`kept`]: the loaded cluster, from run to run
 //! - [`session`]: measuring statements in turn; [`report`]: the table and `benches/results.json`
 //! - [`forms`]: the check by hand in SQL; [`draw`]: pairs to ask about
-//! - [`checks`], [`groups`], [`socket`], [`many`], [`lists`], [`rls`], [`apply`], [`updates`],
-//!   [`catch_up`]: a section of the table each
+//! - [`checks`], [`groups`], [`socket`], [`many`], [`lists`], [`principals`], [`rls`], [`apply`],
+//!   [`updates`], [`catch_up`]: a section of the table each
 
 mod apply;
 mod catch_up;
@@ -20,6 +20,7 @@ mod lists;
 mod loading;
 mod many;
 mod plan;
+mod principals;
 mod report;
 mod rls;
 mod session;
@@ -120,7 +121,7 @@ fn measure(
             "socket" => socket::measure(&url, world, report)?,
             "many" => many::measure(&session()?, world, report)?,
             "lists" => lists::measure(&session()?, world, report)?,
-            "principals" => lists::measure_principals(&session()?, world, report)?,
+            "principals" => principals::measure(&session()?, world, report)?,
             "rls" => rls::measure(&session()?, world, report)?,
             "apply" => apply::measure(postgres, world, report)?,
             "updates" => updates::measure(postgres, world, report)?,

@@ -15,9 +15,17 @@ use crate::owner::Owner;
 use crate::postgres::Postgres;
 
 const ROUNDS: usize = 48;
-/// The row and nothing else.
-const BARE: &str = "UPDATE deed.document SET title_version = $2, title = $3, last_modified = now(),
-  last_modified_by = $4 WHERE id = $1";
+/// The row and nothing else; its last_modified stays what `listing` says.
+const BARE: &str = "UPDATE deed.document SET title_version = $2, title = $3, last_modified_by = $4
+  WHERE id = $1";
+/// Rows of a document in `listing`, and how many there should be.
+const LISTED: &str = "SELECT
+  (SELECT count(*) FROM deed.permission AS p LEFT JOIN deed.listing AS l
+     ON l.recipient_id = p.recipient_id AND l.level = p.level AND l.document_id = p.document_id
+       AND l.last_modified IN (d.last_modified, 'infinity')
+   WHERE p.document_id = d.id AND p.level IS NOT NULL AND l.document_id IS NOT NULL),
+  (SELECT count(*) FROM deed.permission AS p WHERE p.document_id = d.id AND p.level IS NOT NULL)
+  FROM deed.document AS d WHERE d.id = $1";
 
 /// One update a batch and a transaction, without waiting for the disk: that would hide the rest.
 pub fn measure(postgres: &Postgres, world: &World, report: &mut Report) -> Fallible<()> {
@@ -66,6 +74,13 @@ pub fn measure(postgres: &Postgres, world: &World, report: &mut Report) -> Falli
                 .client()
                 .execute(&bare, &[id, &version, &title, &by])?;
             best[1] = best[1].min(began.elapsed().as_secs_f64() * 1e6);
+        }
+        for id in &ids {
+            let row = owner.client().query_one(LISTED, &[id])?;
+            let (listed, granted): (i64, i64) = (row.get(0), row.get(1));
+            if listed != granted {
+                return Err(format!("wrong answer: {listed} of {granted} are listed").into());
+            }
         }
         values.push(best[0]);
         report.add(Row::against(

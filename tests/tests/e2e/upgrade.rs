@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 use crate::ground::Ground;
 
+mod meanwhile;
+mod of_0_2_0;
 mod old;
 mod older_dump;
 

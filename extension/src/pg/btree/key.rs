@@ -104,8 +104,9 @@ impl Key {
 
     /// Goes on with a row's place.
     pub fn place(self, place: Place) -> Self {
-        self.with(place.block.to_be_bytes())
-            .with(place.line.to_be_bytes())
+        let [a, b, c, d] = place.block.to_be_bytes();
+        let [e, f] = place.line.to_be_bytes();
+        self.with([a, b, c, d, e, f])
     }
 
     /// The first key behind all that begin with this one and are complete.
@@ -182,10 +183,15 @@ impl Key {
     }
 
     fn with<const N: usize>(mut self, more: [u8; N]) -> Self {
+        self.push(more);
+        self
+    }
+
+    /// Goes on with bytes that are in order already.
+    pub(super) fn push<const N: usize>(&mut self, more: [u8; N]) {
         let length = usize::from(self.length);
         self.bytes[length..length + N].copy_from_slice(&more);
         self.length += N as u8;
-        self
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {

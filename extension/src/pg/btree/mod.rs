@@ -10,7 +10,9 @@
 //! marks of dead entries not trusted in a transaction that began on a standby. Nothing is written,
 //! and no pin, lock or position outlives a [`fetch`](Reader::fetch).
 
+mod descent;
 pub mod key;
+mod meet;
 mod nbtree;
 mod page;
 pub mod range;
@@ -72,5 +74,31 @@ impl Indexes {
     /// The entry with this id whose row the snapshot sees, in an index of ids.
     pub fn row(&self, index: Index, id: Uuid) -> Result<Option<Entry>, Failure> {
         self.range(index, Key::EMPTY)?.seen(id, |_| true)
+    }
+
+    /// Those of the ids, which ascend, whose rows the snapshot sees, in an index of ids.
+    pub fn rows(&self, index: Index, ids: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+        Ok(self.follow(index, ids)?.map(|(id, _)| id).collect())
+    }
+
+    /// The rows that the snapshot sees and whose index entries begin with one of the ids, which ascend.
+    pub fn follow(
+        &self,
+        index: Index,
+        ids: &[Uuid],
+    ) -> Result<impl Iterator<Item = (Uuid, Entry)>, Failure> {
+        let reader = self.get(index)?;
+        let mut entries = Vec::new();
+        reader.meet(ids, |id| Key::EMPTY.id(*id), usize::MAX, &mut entries)?;
+        let seen = entries.into_iter().filter(|entry| reader.sees(entry));
+        Ok(seen.map(|entry| (entry.key.id_at(0), entry)))
+    }
+
+    /// Those of the ids, which ascend, with which any entry begins, of whatever row.
+    pub fn first_of(&self, index: Index, ids: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+        let mut entries = Vec::new();
+        let key = |id: &Uuid| Key::EMPTY.id(*id);
+        self.get(index)?.meet(ids, key, 1, &mut entries)?;
+        Ok(entries.iter().map(|entry| entry.key.id_at(0)).collect())
     }
 }

@@ -8,7 +8,9 @@ use super::page::Page;
 use super::tuple::Corrupt;
 use crate::pg::session::is_serializable;
 
-// Not part of pgrx's bindings, or called so often that one guard stands around them all.
+// Within a guard nothing may be called through pgrx's own bindings: these make a panic of an error, and a
+// panic can't leave the guard that stands around all of these calls; the process would abort. So whatever
+// can raise is declared here as it is.
 unsafe extern "C-unwind" {
     #[cfg(feature = "pg15")]
     pub fn _bt_getroot(index: pg_sys::Relation, access: i32) -> pg_sys::Buffer;
@@ -25,6 +27,10 @@ unsafe extern "C-unwind" {
         access: i32,
     ) -> pg_sys::Buffer;
     pub fn _bt_relbuf(index: pg_sys::Relation, held: pg_sys::Buffer);
+    pub fn LockBuffer(buffer: pg_sys::Buffer, mode: i32);
+    fn pgstat_assoc_relation(relation: pg_sys::Relation);
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    fn TestForOldSnapshot_impl(snapshot: pg_sys::Snapshot, relation: pg_sys::Relation);
     pub fn PredicateLockRelation(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot);
     pub fn PredicateLockPage(
         relation: pg_sys::Relation,
@@ -52,6 +58,7 @@ unsafe extern "C-unwind" {
 
 /// BT_READ
 pub const SHARED: i32 = pg_sys::BUFFER_LOCK_SHARE as i32;
+pub const UNLOCK: i32 = pg_sys::BUFFER_LOCK_UNLOCK as i32;
 pub const NO_LOCK: i32 = pg_sys::NoLock as i32;
 pub const NO_BUFFER: pg_sys::Buffer = pg_sys::InvalidBuffer as pg_sys::Buffer;
 
@@ -82,6 +89,16 @@ pub unsafe fn root(index: pg_sys::Relation) -> pg_sys::Buffer {
     }
 }
 
+/// A page that a link leads to, pinned and share-locked. Nothing needs to be held on the way: while there is
+/// a snapshot a deleted page is not given to another use (nbtree's README).
+///
+/// # Safety
+/// Within a guard.
+pub unsafe fn linked(index: pg_sys::Relation, block: pg_sys::BlockNumber) -> pg_sys::Buffer {
+    // SAFETY: an open relation; nothing is released.
+    unsafe { _bt_relandgetbuf(index, NO_BUFFER, block, SHARED) }
+}
+
 /// What reading a leaf owes to serializable writers, and on 15 and 16 to old_snapshot_threshold.
 ///
 /// # Safety
@@ -102,7 +119,7 @@ pub unsafe fn protect(index: pg_sys::Relation, leaf: pg_sys::Buffer) {
                 && snapshot.lsn != 0
                 && lsn > snapshot.lsn
             {
-                pg_sys::TestForOldSnapshot_impl(GetActiveSnapshot(), index);
+                TestForOldSnapshot_impl(GetActiveSnapshot(), index);
             }
         }
     }
@@ -117,7 +134,7 @@ pub unsafe fn count(index: pg_sys::Relation) {
     unsafe {
         let relation = &mut *index;
         if relation.pgstat_info.is_null() && relation.pgstat_enabled {
-            pg_sys::pgstat_assoc_relation(index);
+            pgstat_assoc_relation(index);
         }
         if let Some(counters) = relation.pgstat_info.as_mut() {
             #[cfg(feature = "pg15")]

@@ -82,16 +82,42 @@ impl<'a> Page<'a> {
         Ok(bound > *prefix && !bound.begins_with(prefix))
     }
 
+    /// On a page with a right sibling, a key behind all that lie here and before all further to the right.
+    pub fn end(&self, shape: &Shape) -> Result<Key, Corrupt> {
+        let bound = self.bound()?;
+        let key = bound.first_key(shape)?;
+        // With a place it may be the last one here; truncated it is greater than that.
+        Ok(match bound.bound_place()? {
+            Some(_) => key.next(),
+            None => key,
+        })
+    }
+
     /// On an inner page, the child in which keys from `from` on begin.
     pub fn child(&self, shape: &Shape, from: &Key) -> Result<u32, Corrupt> {
         // The first entry stands for minus infinity: it has no columns.
-        let behind = self.search(self.first() + 1, shape, from)?;
+        let behind = self.search(self.first() + 1, self.last + 1, shape, from)?;
         Ok(self.tuple(behind - 1)?.place()?.block)
     }
 
-    /// On a leaf, the position of the first entry at or behind `from`.
-    pub fn position(&self, shape: &Shape, from: &Key) -> Result<u16, Corrupt> {
-        self.search(self.first(), shape, from)
+    /// On a leaf, the position of the first entry at or behind `from`, which does not lie before
+    /// `passed`.
+    pub fn position(&self, shape: &Shape, from: &Key, passed: Option<u16>) -> Result<u16, Corrupt> {
+        let end = self.last + 1;
+        let Some(mut low) = passed else {
+            return self.search(self.first(), end, shape, from);
+        };
+        // Whoever asks upwards goes a short way mostly: in steps that double.
+        let mut step = 1;
+        while low < end && self.tuple(low)?.compare(shape, from)? == Ordering::Less {
+            let next = low + step;
+            if next >= end || self.tuple(next)?.compare(shape, from)? != Ordering::Less {
+                return self.search(low + 1, next.min(end), shape, from);
+            }
+            low = next;
+            step *= 2;
+        }
+        Ok(low)
     }
 
     /// Whether an earlier scan has marked the entry as dead to everybody.
@@ -122,9 +148,14 @@ impl<'a> Page<'a> {
         u32_at(self.bytes, HEADER + before * LINE_BYTES)
     }
 
-    /// The first position from `low` on whose entry is not wholly before `from`.
-    fn search(&self, mut low: u16, shape: &Shape, from: &Key) -> Result<u16, Corrupt> {
-        let mut high = self.last + 1;
+    /// The first position from `low` to `high` whose entry is not wholly before `from`.
+    fn search(
+        &self,
+        mut low: u16,
+        mut high: u16,
+        shape: &Shape,
+        from: &Key,
+    ) -> Result<u16, Corrupt> {
         while low < high {
             let middle = low + (high - low) / 2;
             match self.tuple(middle)?.compare(shape, from)? {

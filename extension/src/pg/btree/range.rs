@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::key::Key;
+use super::meet::gallop;
 use super::{Entry, Reader};
 use crate::failure::Failure;
 
@@ -18,20 +19,17 @@ pub struct Range<'r> {
     /// Where loading goes on; none when all is loaded.
     rest: Option<Key>,
     stretch: usize,
-    /// Where the last look into `loaded` ended.
-    passed: usize,
-    /// What was looked at last behind `loaded`, and from where on.
-    aside: Vec<Entry>,
-    aside_from: Uuid,
+    /// What was met last behind `loaded`: all entries of those ids that have any.
+    met: Vec<Entry>,
 }
 
 /// Most documents have fewer permissions, and most principals fewer groups.
 const FIRST_STRETCH: usize = 16;
 const GROWTH: usize = 4;
+/// Interrupts are taken behind each.
+const LONGEST_STRETCH: usize = 4_096;
 /// Room for as many is made at once.
 const EXPECTED: usize = 8;
-/// Enough for an id and the one behind it.
-const LOOK: usize = 2;
 
 impl<'r> Range<'r> {
     /// Nothing is read yet.
@@ -42,9 +40,7 @@ impl<'r> Range<'r> {
             loaded: Vec::new(),
             rest: Some(prefix),
             stretch: FIRST_STRETCH,
-            passed: 0,
-            aside: Vec::new(),
-            aside_from: Uuid::nil(),
+            met: Vec::new(),
         }
     }
 
@@ -55,32 +51,30 @@ impl<'r> Range<'r> {
 
     /// Loads a further stretch.
     pub fn load(&mut self) -> Result<(), Failure> {
+        self.load_at_most(self.stretch)
+    }
+
+    /// Loads no more than so many.
+    pub fn load_at_most(&mut self, entries: usize) -> Result<(), Failure> {
         if let Some(from) = self.rest {
-            let (stretch, loaded) = (self.stretch, &mut self.loaded);
+            let loaded = &mut self.loaded;
             loaded.reserve(EXPECTED);
-            self.rest = self.reader.fetch(&self.prefix, from, stretch, loaded)?;
-            self.stretch *= GROWTH;
+            self.rest = self.reader.fetch(&self.prefix, from, entries, loaded)?;
+            self.stretch = (self.stretch * GROWTH).min(LONGEST_STRETCH);
         }
         Ok(())
     }
 
-    /// Loads all that is left.
-    pub fn load_all(&mut self) -> Result<(), Failure> {
-        while !self.is_complete() {
-            self.load()?;
-        }
-        Ok(())
+    /// The loaded ids, each once.
+    pub fn ids(&self) -> Vec<Uuid> {
+        let mut ids: Vec<Uuid> = self.loaded().map(|(id, _)| id).collect();
+        ids.dedup();
+        ids
     }
 
     /// What is loaded, with the ids; several of one id are versions of its row.
     pub fn loaded(&self) -> impl ExactSizeIterator<Item = (Uuid, &Entry)> {
         self.loaded.iter().map(|entry| (self.id(entry), entry))
-    }
-
-    /// The loaded ids whose rows the snapshot sees.
-    pub fn loaded_and_seen(&self) -> impl Iterator<Item = Uuid> {
-        let seen = |(_, entry): &(Uuid, &Entry)| self.reader.sees(entry);
-        self.loaded().filter(seen).map(|(id, _)| id)
     }
 
     /// Whether the snapshot sees a loaded row that is `wanted`.
@@ -100,27 +94,35 @@ impl<'r> Range<'r> {
         self.is_complete() && (!other.is_complete() || few <= many)
     }
 
-    /// The first id at or behind `id`.
-    pub fn next_id(&mut self, id: Uuid) -> Result<Option<Uuid>, Failure> {
-        self.passed = self.gallop(id);
-        if let Some(entry) = self.loaded.get(self.passed) {
-            return Ok(Some(self.id(entry)));
+    /// Those of the ids, which ascend, that it has too, at the cost of whichever is shorter.
+    pub fn meet(&mut self, ids: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+        // To read as many entries costs less than to look for one where these lie close, and little
+        // beside it where they don't.
+        while !self.is_complete() && self.loaded.len() < ids.len() {
+            self.load_at_most(self.stretch.min(ids.len() - self.loaded.len()))?;
         }
-        if self.is_complete() {
-            return Ok(None);
+        let mut common = Vec::new();
+        let mut rest = ids;
+        let mut loaded = self.loaded.as_slice();
+        while let Some(id) = rest.first() {
+            loaded = &loaded[gallop(loaded, |entry| self.id(entry) < *id)..];
+            let Some(found) = loaded.first().map(|entry| self.id(entry)) else {
+                break;
+            };
+            rest = &rest[gallop(rest, |id| *id < found)..];
+            if rest.first() == Some(&found) {
+                common.push(found);
+                rest = &rest[1..];
+            }
         }
-        // What was found last may answer again.
-        if self.aside_from <= id
-            && let Some(entry) = self.aside.get(self.position(&self.aside, id))
-        {
-            return Ok(Some(self.id(entry)));
+        if !self.is_complete() && !rest.is_empty() {
+            self.met.clear();
+            let key = |id: &Uuid| self.prefix.id(*id);
+            self.reader.meet(rest, key, usize::MAX, &mut self.met)?;
+            common.extend(self.met.iter().map(|entry| self.id(entry)));
+            common.dedup();
         }
-        let from = self.prefix.id(id);
-        self.aside.clear();
-        self.aside_from = id;
-        self.reader
-            .fetch(&self.prefix, from, LOOK, &mut self.aside)?;
-        Ok(self.aside.first().map(|entry| self.id(entry)))
+        Ok(common)
     }
 
     /// The row with this id that the snapshot sees, if it is among those that `wanted` finds worth a
@@ -136,9 +138,15 @@ impl<'r> Range<'r> {
             rows.find(|entry| self.reader.sees(entry)).copied()
         };
         let is_passed = |last: &Entry| self.id(last).as_u128() > id.as_u128();
+        let find = |entries: &[Entry]| {
+            let start = entries.partition_point(|entry| self.id(entry).as_u128() < id.as_u128());
+            seen(&entries[start..])
+        };
         if self.is_complete() || self.loaded.last().is_some_and(is_passed) {
-            let start = self.position(&self.loaded, id);
-            return Ok(seen(&self.loaded[start..]));
+            return Ok(find(&self.loaded));
+        }
+        if let Some(entry) = find(&self.met) {
+            return Ok(Some(entry));
         }
         // Old versions of a row may be many.
         let key = self.prefix.id(id);
@@ -156,32 +164,21 @@ impl<'r> Range<'r> {
         Ok(None)
     }
 
-    /// The place of the first loaded entry at or behind an id. Whoever intersects asks upwards, so it
-    /// is looked for from where the last one was, in steps that double.
-    fn gallop(&self, id: Uuid) -> usize {
-        let is_before = |at: usize| {
-            let entry = self.loaded.get(at);
-            entry.is_some_and(|entry| self.id(entry).as_u128() < id.as_u128())
-        };
-        let mut low = match self.passed == 0 || is_before(self.passed - 1) {
-            true => self.passed,
-            false => 0,
-        };
-        let mut step = 1;
-        while is_before(low + step) {
-            low += step;
-            step *= 2;
-        }
-        let high = (low + step).min(self.loaded.len());
-        low + self.position(&self.loaded[low..high], id)
-    }
-
-    /// Of the first entry at or behind an id.
-    fn position(&self, entries: &[Entry], id: Uuid) -> usize {
-        entries.partition_point(|entry| self.id(entry).as_u128() < id.as_u128())
-    }
-
     fn id(&self, entry: &Entry) -> Uuid {
         entry.key.id_at(self.prefix.as_bytes().len())
+    }
+}
+
+/// The ids that both ranges have, at the cost of the shorter.
+pub fn common(one: &mut Range<'_>, other: &mut Range<'_>) -> Result<Vec<Uuid>, Failure> {
+    while !one.is_complete() && !other.is_complete() {
+        one.load()?;
+        if !one.is_complete() {
+            other.load()?;
+        }
+    }
+    match one.is_smaller_than(other) {
+        true => other.meet(&one.ids()),
+        false => one.meet(&other.ids()),
     }
 }

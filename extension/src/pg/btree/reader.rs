@@ -26,7 +26,7 @@ pub struct Entry {
 
 /// An index that one question reads, by the active snapshot.
 pub struct Reader {
-    of: Index,
+    pub(super) of: Index,
     /// Locked.
     target: Target,
     /// Opened when it is first read.
@@ -76,20 +76,29 @@ impl Reader {
         limit: usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Key>, Failure> {
-        // SAFETY: the relations are locked. The closure owns nothing that has to be
-        // dropped, and doesn't panic: pages are read with bounds checked.
-        let rest = unsafe { pg_guard_ffi_boundary(|| self.collect(prefix, from, limit, entries)) };
-        pgrx::check_for_interrupts!();
-        rest.map_err(|Corrupt| {
-            let name = self.of.name();
-            Failure::new(
-                SqlState::IndexUnusable,
-                format!("checks can't be answered: a page of index deed.{name} is corrupt"),
-            )
-            .hint(format!(
-                "REINDEX INDEX deed.{name}, and look for what broke it."
-            ))
-        })
+        let (mut from, mut room) = (from, limit);
+        loop {
+            // SAFETY: the relations are locked. The closure owns nothing that has to be
+            // dropped, and doesn't panic: pages are read with bounds checked.
+            let rest =
+                unsafe { pg_guard_ffi_boundary(|| self.collect(prefix, from, &mut room, entries)) };
+            pgrx::check_for_interrupts!();
+            match rest.map_err(|corrupt| self.failure(corrupt))? {
+                Some(reached) if room > 0 => from = reached,
+                rest => return Ok(rest),
+            }
+        }
+    }
+
+    pub(super) fn failure(&self, _: Corrupt) -> Failure {
+        let name = self.of.name();
+        Failure::new(
+            SqlState::IndexUnusable,
+            format!("checks can't be answered: a page of index deed.{name} is corrupt"),
+        )
+        .hint(format!(
+            "REINDEX INDEX deed.{name}, and look for what broke it."
+        ))
     }
 
     /// Whether the snapshot sees the entry's row.
@@ -101,7 +110,7 @@ impl Reader {
         // SAFETY: as for `fetch`. Without a pin on the entry's page the row may have been vacuumed
         // and its place given to another since: one that this snapshot, which held back nothing of
         // the old row, doesn't see (nbtree's README on dropping pins with MVCC snapshots).
-        unsafe {
+        let sees = unsafe {
             pg_guard_ffi_boundary(|| {
                 if entry.seen_by_all {
                     // Reading the table would have done this (predicate.c).
@@ -117,158 +126,160 @@ impl Reader {
                     std::ptr::null_mut(),
                 )
             })
-        }
+        };
+        pgrx::check_for_interrupts!();
+        sees
     }
 
+    /// As many pages as may be read before interrupts are taken; gives where to go on.
+    ///
     /// # Safety
     /// Within a guard.
     unsafe fn collect(
         &self,
         prefix: &Key,
         from: Key,
-        limit: usize,
+        room: &mut usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Key>, Corrupt> {
-        // SAFETY: buffers are pinned and locked from where they are got until they are given back;
-        // on an error Postgres gives them back.
+        let mut reached = from;
+        // SAFETY: the caller's; a leaf is pinned and locked until `read` gives it back.
         unsafe {
-            count(self.index());
             let Some(mut leaf) = self.descend(&from)? else {
                 return Ok(None);
             };
-            let mut room = limit;
-            loop {
-                protect(self.index(), leaf);
-                let right = match self.collect_page(leaf, prefix, &from, &mut room, entries) {
-                    Ok(Step::GoOn(right)) => right,
-                    Ok(Step::Done(rest)) => {
-                        _bt_relbuf(self.index(), leaf);
-                        return Ok(rest);
-                    }
-                    Err(corrupt) => {
-                        _bt_relbuf(self.index(), leaf);
-                        return Err(corrupt);
-                    }
-                };
-                leaf = _bt_relandgetbuf(self.index(), leaf, right, SHARED);
-            }
-        }
-    }
-
-    /// The leaf on which keys from `from` on begin, pinned and share-locked; none in an empty index.
-    ///
-    /// # Safety
-    /// Within a guard.
-    unsafe fn descend(&self, from: &Key) -> Result<Option<pg_sys::Buffer>, Corrupt> {
-        // SAFETY: as in `collect`.
-        unsafe {
-            let mut held = root(self.index());
-            if held == NO_BUFFER && is_serializable() {
-                // Nothing finer is there to lock; what came in between is found the second time.
-                PredicateLockRelation(self.index(), GetActiveSnapshot());
-                held = root(self.index());
-            }
-            if held == NO_BUFFER {
-                return Ok(None);
-            }
-            loop {
-                match self.way(held, from) {
-                    Ok(None) => return Ok(Some(held)),
-                    Ok(Some(block)) => held = _bt_relandgetbuf(self.index(), held, block, SHARED),
-                    Err(corrupt) => {
-                        _bt_relbuf(self.index(), held);
-                        return Err(corrupt);
+            for _ in 0..MOST_PAGES {
+                let step = self.read(leaf, entries, |page, entries| {
+                    self.collect_page(page, prefix, &from, room, entries)
+                })?;
+                match step {
+                    Step::Done(rest) => return Ok(rest),
+                    Step::GoOn(right, end) => {
+                        reached = end.unwrap_or(reached);
+                        leaf = linked(self.index(), right);
                     }
                 }
             }
+            _bt_relbuf(self.index(), leaf);
         }
+        Ok(Some(reached))
     }
 
-    /// Where to go from a page: to the right when it was split or deleted since its parent was read,
-    /// or down; none from the leaf.
+    /// Reads a leaf by `look`, which adds to the entries, and gives it back.
+    ///
+    /// Its bytes are read under a share lock. Whether everybody sees a row is asked behind that, for it may
+    /// open the table and read a page; but before the pin is given back, for vacuum waits for that and could
+    /// give the row's place away (nodeIndexonlyscan.c).
     ///
     /// # Safety
-    /// `held` is pinned and locked.
-    unsafe fn way(&self, held: pg_sys::Buffer, from: &Key) -> Result<Option<u32>, Corrupt> {
+    /// Within a guard; the leaf is pinned and share-locked.
+    pub(super) unsafe fn read<T>(
+        &self,
+        leaf: pg_sys::Buffer,
+        entries: &mut Vec<Entry>,
+        look: impl FnOnce(&Page<'_>, &mut Vec<Entry>) -> Result<T, Corrupt>,
+    ) -> Result<T, Corrupt> {
+        let before = entries.len();
         // SAFETY: the caller's.
-        let page = unsafe { page(held)? };
-        if page.ends_before(self.of.shape(), from)? {
-            return Ok(page.right);
-        }
-        if page.is_ignored() {
-            return Err(Corrupt);
-        }
-        match page.is_leaf() {
-            true => Ok(None),
-            false => page.child(self.of.shape(), from).map(Some),
+        unsafe {
+            protect(self.index(), leaf);
+            let found = page(leaf).and_then(|page| look(&page, entries));
+            LockBuffer(leaf, UNLOCK);
+            self.look_who_sees(&mut entries[before..]);
+            ReleaseBuffer(leaf);
+            found
         }
     }
 
+    /// Notes which rows everybody sees.
+    ///
     /// # Safety
-    /// `leaf` is pinned and locked.
-    unsafe fn collect_page(
+    /// Within a guard; the leaf that the entries are from is pinned.
+    unsafe fn look_who_sees(&self, entries: &mut [Entry]) {
+        let mut map = self.map.get();
+        // Neighbours in an index are often neighbours in the table.
+        let mut last = None;
+        for entry in entries {
+            let block = entry.key.row().block;
+            entry.seen_by_all = match last {
+                Some((of, seen)) if of == block => seen,
+                _ => {
+                    // SAFETY: an open table; the map's page stays pinned in `map`.
+                    let status = unsafe { visibilitymap_get_status(self.table(), block, &mut map) };
+                    self.map.set(map);
+                    u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0
+                }
+            };
+            last = Some((block, entry.seen_by_all));
+        }
+    }
+
+    fn collect_page(
         &self,
-        leaf: pg_sys::Buffer,
+        page: &Page<'_>,
         prefix: &Key,
         from: &Key,
         room: &mut usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Step, Corrupt> {
-        // SAFETY: the caller's.
-        let page = unsafe { page(leaf)? };
-        let go_on = |page: &Page<'_>| match page.right {
-            Some(right) if !page.ends(self.of.shape(), prefix)? => Ok(Step::GoOn(right)),
-            _ => Ok(Step::Done(None)),
-        };
+        let shape = self.of.shape();
         if page.is_ignored() {
-            return go_on(&page);
+            return Ok(match page.right {
+                Some(right) => Step::GoOn(right, None),
+                None => Step::Done(None),
+            });
         }
-        let mut map = self.map.get();
-        // Neighbours in an index are often neighbours in the table.
-        let mut looked_up = None;
-        for position in page.position(self.of.shape(), from)?..=page.last {
-            // SAFETY: tells of the transaction.
-            if page.is_dead(position)? && !unsafe { TransactionStartedDuringRecovery() } {
-                continue;
-            }
-            let tuple = page.tuple(position)?;
-            let columns = tuple.columns(self.of.shape())?;
+        for position in page.position(shape, from, None)?..=page.last {
+            let columns = page.tuple(position)?.columns(shape)?;
             if !columns.begins_with(prefix) {
                 return Ok(Step::Done(None));
             }
-            let carried = tuple.carried(self.of.shape())?;
-            for row in 0..tuple.rows() {
-                let place = tuple.row(row)?;
-                let key = columns.place(place);
-                // Only the first entry's rows may lie on both sides.
-                if tuple.rows() > 1 && key < *from {
-                    continue;
-                }
-                let Some(left) = room.checked_sub(1) else {
-                    return Ok(Step::Done(Some(key)));
-                };
-                *room = left;
-                let seen_by_all = match looked_up {
-                    Some((block, seen)) if block == place.block => seen,
-                    _ => {
-                        // SAFETY: an open table; the map's page stays pinned in `map`.
-                        let status = unsafe {
-                            visibilitymap_get_status(self.table(), place.block, &mut map)
-                        };
-                        self.map.set(map);
-                        let seen = u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0;
-                        looked_up = Some((place.block, seen));
-                        seen
-                    }
-                };
-                entries.push(Entry {
-                    key,
-                    carried,
-                    seen_by_all,
-                });
+            let left = self.add(page, position, &columns, from, room, entries)?;
+            if left.is_some() {
+                return Ok(Step::Done(left));
             }
         }
-        go_on(&page)
+        match page.right {
+            Some(right) if !page.ends(shape, prefix)? => {
+                Ok(Step::GoOn(right, Some(page.end(shape)?)))
+            }
+            _ => Ok(Step::Done(None)),
+        }
+    }
+
+    /// Adds an entry's rows from `from` on; gives the first one for which there is no room.
+    pub(super) fn add(
+        &self,
+        page: &Page<'_>,
+        position: u16,
+        columns: &Key,
+        from: &Key,
+        room: &mut usize,
+        entries: &mut Vec<Entry>,
+    ) -> Result<Option<Key>, Corrupt> {
+        // SAFETY: tells of the transaction, and raises nothing.
+        if page.is_dead(position)? && !unsafe { TransactionStartedDuringRecovery() } {
+            return Ok(None);
+        }
+        let tuple = page.tuple(position)?;
+        let carried = tuple.carried(self.of.shape())?;
+        for row in 0..tuple.rows() {
+            let key = columns.place(tuple.row(row)?);
+            // Only the first entry's rows may lie on both sides.
+            if tuple.rows() > 1 && key < *from {
+                continue;
+            }
+            let Some(left) = room.checked_sub(1) else {
+                return Ok(Some(key));
+            };
+            *room = left;
+            entries.push(Entry {
+                key,
+                carried,
+                seen_by_all: false,
+            });
+        }
+        Ok(None)
     }
 
     /// # Safety
@@ -280,13 +291,18 @@ impl Reader {
 
     /// # Safety
     /// Within a guard.
-    unsafe fn index(&self) -> pg_sys::Relation {
+    pub(super) unsafe fn index(&self) -> pg_sys::Relation {
         // SAFETY: locked.
         unsafe { opened(&self.index, self.target.index) }
     }
 }
 
+/// So many pages are read before interrupts are taken.
+pub(super) const MOST_PAGES: usize = 64;
+
 enum Step {
-    GoOn(pg_sys::BlockNumber),
+    /// To the right sibling; behind that key, where the page says so.
+    GoOn(pg_sys::BlockNumber, Option<Key>),
+    /// Where to go on, if there is more.
     Done(Option<Key>),
 }

@@ -87,12 +87,15 @@ impl<'a> Tuple<'a> {
         let mut key = Key::EMPTY;
         let mut at = self.data();
         for column in &shape.key[..self.there(shape)] {
-            key = match column {
-                Column::Id => key.id(self.id(&mut at)?),
-                Column::IdDescending => key.id_descending(self.id(&mut at)?),
-                Column::Label => key.label(self.label(&mut at)?),
-                Column::InstantDescending => key.instant_descending(self.instant(&mut at)?),
-            };
+            match column {
+                Column::Id => {
+                    key.push::<16>(array_at(self.bytes, at)?);
+                    at += 16;
+                }
+                Column::IdDescending => key = key.id_descending(self.id(&mut at)?),
+                Column::Label => key = key.label(self.label(&mut at)?),
+                Column::InstantDescending => key = key.instant_descending(self.instant(&mut at)?),
+            }
         }
         Ok(key)
     }
@@ -172,7 +175,7 @@ impl<'a> Tuple<'a> {
     }
 
     /// The place that breaks the tie of a bound whose columns two pages share.
-    fn bound_place(&self) -> Result<Option<Place>, Corrupt> {
+    pub(super) fn bound_place(&self) -> Result<Option<Place>, Corrupt> {
         if !self.is_pivot() || self.line & PIVOT_PLACE == 0 {
             return Ok(None);
         }

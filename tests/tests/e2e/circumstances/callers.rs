@@ -13,7 +13,7 @@ const ROLES: &str = "
     SELECT pg_advisory_unlock(2)";
 
 /// One call of each function that checks or lists, of one pair.
-const CALLS: [&str; 7] = [
+const CALLS: [&str; 12] = [
     "SELECT deed.has_permission(P, D, 'viewer')::text",
     "SELECT coalesce(deed.effective_level(P, D)::text, '')",
     "SELECT string_agg(c::text, ' ') FROM deed.check_many(P, ARRAY[D, deed.users(), D], 'editor') AS c",
@@ -21,9 +21,14 @@ const CALLS: [&str; 7] = [
     "SELECT string_agg(l::text, ' ') FROM deed.list_documents(P, 'editor', 'id') AS l",
     "SELECT string_agg(l::text, ' ') FROM deed.list_principals(D) AS l",
     "SELECT string_agg(l::text, ' ') FROM deed.list_permissions(D) AS l",
+    "SELECT coalesce(string_agg(l::text, ' '), '') FROM deed.list_members(G) AS l",
+    "SELECT coalesce(string_agg(l::text, ' '), '') FROM deed.list_deleted(P) AS l",
+    "SELECT string_agg(e::text, ' ') FROM deed.explain_permission(P, D) AS e",
+    "SELECT deed.has_permission(D, 'viewer')::text",
+    "SELECT coalesce(deed.effective_level(D)::text, '')",
 ];
 
-/// The calls, about who holds most and what most hold.
+/// The calls, about who holds most and what most hold, and a group; sessions speak for the same principal.
 fn calls(client: &mut Client) -> Vec<String> {
     let most = |column: &str| {
         format!(
@@ -33,8 +38,21 @@ fn calls(client: &mut Client) -> Vec<String> {
     };
     let [principal, document] =
         ["principal", "document"].map(|column| one::<String>(client, &most(column)));
+    let group = "SELECT group_id::text FROM deed.membership WHERE NOT removed
+         GROUP BY group_id ORDER BY count(*) DESC, group_id LIMIT 1";
+    let group: String = one(client, group);
+    run(
+        client,
+        &format!(
+            "DO $$ BEGIN
+               EXECUTE format('ALTER DATABASE %I SET deed.principal = %L', current_database(), '{principal}');
+             END $$;
+             SET deed.principal = '{principal}'"
+        ),
+    );
     let ids = |call: &&str| {
         let call = call.replace("(P", &format!("('{principal}'"));
+        let call = call.replace("(G", &format!("('{group}'"));
         // `OPERATOR` and casts would be looked up by the caller's path.
         call.replace(" D", &format!(" uuid '{document}'"))
             .replace("(D", &format!("('{document}'"))
@@ -61,11 +79,10 @@ fn execute_is_all_that_a_caller_needs_and_nobody_else_has_it() {
           deed.check_many(uuid, uuid[], deed.permission_level),
           deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer),
           deed.list_principals(uuid, deed.permission_level, text, integer),
-          deed.list_permissions(uuid, text, integer) TO deed_asker;
-        -- Row security on the extension's own tables concerns neither.
-        ALTER TABLE deed.permission ENABLE ROW LEVEL SECURITY;
-        ALTER TABLE deed.document ENABLE ROW LEVEL SECURITY;
-        ALTER TABLE deed.listing ENABLE ROW LEVEL SECURITY";
+          deed.list_permissions(uuid, text, integer), deed.list_members(uuid, text, integer),
+          deed.list_deleted(uuid, text, integer), deed.explain_permission(uuid, uuid),
+          deed.has_permission(uuid, deed.permission_level), deed.effective_level(uuid),
+          deed.current_principal() TO deed_asker";
     run(scene.client(), granted);
     let mut client = scene.session();
     run(&mut client, "SET ROLE deed_asker");
@@ -79,6 +96,36 @@ fn execute_is_all_that_a_caller_needs_and_nobody_else_has_it() {
     for call in &calls {
         assert_eq!(code(client.batch_execute(call)), "42501", "{call}");
     }
+}
+
+/// Reading an index passes by a table's row security; what is read by SQL is read as the extension's owner.
+#[test]
+fn row_security_on_the_extensions_own_tables_hides_nothing_from_checks() {
+    let mut scene = Scene::new("callers_rows");
+    run(scene.client(), ROLES);
+    let calls = calls(scene.client());
+    let expected = answers(scene.client(), &calls);
+    for table in TABLES {
+        run(
+            scene.client(),
+            &format!("ALTER TABLE deed.{table} ENABLE ROW LEVEL SECURITY"),
+        );
+    }
+    run(
+        scene.client(),
+        "GRANT USAGE ON SCHEMA deed, app TO deed_asker; GRANT SELECT ON app.triple TO deed_asker;
+         GRANT SELECT ON ALL TABLES IN SCHEMA deed TO deed_asker;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA deed TO deed_asker",
+    );
+    let mut client = scene.session();
+    run(&mut client, "SET ROLE deed_asker");
+    assert_eq!(
+        one::<i64>(&mut client, "SELECT count(*) FROM deed.permission"),
+        0,
+        "the caller is subject to it"
+    );
+    assert_eq!(answers(&mut client, &calls), expected);
+    assert_eq!(one::<i64>(&mut client, WRONG), 0);
 }
 
 /// A function that runs as its owner asks with its owner's rights, whoever calls it; and so does a view.

@@ -33,7 +33,8 @@ fn neighbours(writer: usize) -> String {
            FROM deed.membership, generate_series(1, {NEIGHBOURS}) AS n ON CONFLICT DO NOTHING;
          INSERT INTO deed.closure SELECT {member}, group_id
            FROM deed.closure, generate_series(1, {NEIGHBOURS}) AS n ON CONFLICT DO NOTHING;
-         INSERT INTO deed.principal (id, kind, removed_at) SELECT {id}, 'user', now()
+         INSERT INTO deed.principal (id, kind, removed_at, node)
+           SELECT {id}, 'user', now(), true
            FROM deed.principal, generate_series(1, {NEIGHBOURS}) AS n ON CONFLICT DO NOTHING;
          INSERT INTO deed.document (id, created_at, deleted_at) SELECT {id}, now(), now()
            FROM deed.document, generate_series(1, {NEIGHBOURS}) AS n ON CONFLICT DO NOTHING",

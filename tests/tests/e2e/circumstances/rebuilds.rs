@@ -207,3 +207,54 @@ fn a_new_extension_is_found_by_sessions_that_knew_the_old_one() {
     run(ground.client(), "ROLLBACK");
     assert!(!one::<bool>(ground.client(), &check));
 }
+
+/// Postgres quotes every name for sessions that ask it to, in the definitions of indexes too.
+#[test]
+fn indexes_are_known_by_quoted_names_too() {
+    let mut scene = Scene::new("rebuilds_quoted");
+    let mut session = scene.session();
+    run(&mut session, "SET quote_all_identifiers = on");
+    assert_eq!(one::<i64>(&mut session, &some(WRONG, 7)), 0);
+}
+
+/// An index that was made over rows which had just been changed in place lacks what older snapshots see.
+/// A session that has read it may not do so for such a snapshot.
+#[test]
+fn an_index_is_not_read_by_a_snapshot_older_than_it() {
+    let mut ground = Ground::new("rebuilds_too_new");
+    let clock = &mut Clock::default();
+    let [plan, anne] = ["plan", "anne"].map(id);
+    let events = [clock.created(plan, anne, "Plan"), clock.deleted(plan, anne)];
+    let records = events.map(|event| event.structured());
+    ground.owner(0).apply(&records).expect("applied");
+    let check = format!("SELECT deed.has_permission('{anne}', '{plan}', 'viewer')");
+    let mut older = ground.session();
+    run(&mut older, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    let snapshot: String = one(&mut older, "SELECT pg_export_snapshot()");
+    let definition: String = one(
+        ground.client(),
+        "SELECT pg_get_indexdef('deed.document_not_live'::regclass)",
+    );
+    run(
+        ground.client(),
+        &format!(
+            "BEGIN; DROP INDEX deed.document_not_live;
+             UPDATE deed.document SET deleted_at = NULL; {definition}; COMMIT"
+        ),
+    );
+    let mut asking = ground.session();
+    assert!(one::<bool>(&mut asking, &check), "by a snapshot of now");
+    run(
+        &mut asking,
+        &format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{snapshot}'"),
+    );
+    let deleted = "SELECT deleted_at IS NOT NULL FROM deed.document";
+    assert!(one::<bool>(&mut asking, deleted), "by the older one");
+    let refused = asking.query_one(&check, &[]).expect_err("too new");
+    let refused = refused.as_db_error().expect("refused by Postgres");
+    assert_eq!(refused.code().code(), "PD020");
+    assert!(refused.message().contains("too new"), "{refused}");
+    run(&mut asking, "ROLLBACK");
+    run(&mut older, "ROLLBACK");
+    assert!(one::<bool>(&mut asking, &check), "by a snapshot of now");
+}

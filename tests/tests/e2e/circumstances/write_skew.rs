@@ -56,8 +56,8 @@ fn others(rows: u32) -> String {
            deed.closure;
          INSERT INTO deed.document (id, created_at, deleted_at)
            SELECT md5('d' || n)::uuid, now(), now() FROM generate_series(1, {rows}) AS n;
-         INSERT INTO deed.principal (id, kind, removed_at, promoted_to)
-           SELECT md5('p' || n)::uuid, 'user', now(), md5('q' || n)::uuid
+         INSERT INTO deed.principal (id, kind, removed_at, promoted_to, node)
+           SELECT md5('p' || n)::uuid, 'user', now(), md5('q' || n)::uuid, true
            FROM generate_series(1, {rows}) AS n;
          INSERT INTO deed.permission
            SELECT md5('d' || n)::uuid, md5('p' || n)::uuid, '\\x', 'viewer', NULL, now()

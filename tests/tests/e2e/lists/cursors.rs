@@ -230,3 +230,32 @@ fn a_cursor_outlives_what_becomes_of_its_row() {
         }
     }
 }
+
+/// The first row's cursor of each question that has one, as 0.2.0 gave it: clients keep cursors while
+/// the extension is updated.
+const GIVEN: &[&str] = &[
+    "AQAC6kcLPDzAZ_MGHkKKV8qVTQg8ivaW7XX-5B0KyhH9",
+    "AQAC6kcLPDzAZ_MGHkKKV8qVTQg8ivaW7SPURMX_7KGv",
+    "AQAC6kcLOnuIAEI2lVchUlSkoKbnjghOsdsRIgYNpzwu",
+    "AQAC6kcLOnuIAEI2lVchUlSkoKbnjghOsZZJvyNktl90",
+    "AQAC6kcLPFQwbxRMRlRpW0iH6nAbQF3bzYGibVjiUzcZ",
+    "AQAC6kcK6GPoOWI0XjkZWMmhKCo4ueDzlscfJeKYgTVn",
+    "AQBAfyN49VBtugEty5Rgqg8aL_-l6urToA",
+    "AV3c7u30jlSemDP8rKMpmrziaxwYEw2KDw",
+    "AV3c7u30jlSemDP8rKMpmryxBgnsmHcPuw",
+    "AQBAfyN49VBtugEty5Rgqg-zvac1GBZapQ",
+    "AV3c7u30jlSemDP8rKMpmrwnCNPC5-Hd_w",
+    "AQBAfyN49VBtugEty5Rgqg_iNYvXR6r8Zw",
+    "AQAC6kcLPESQo6L-yhQOWJGKnzcbicoZVRLUKdVpJM0D",
+];
+
+#[test]
+fn a_cursor_outlives_the_version_that_gave_it() {
+    let mut ground = ground("lists_given");
+    let client = ground.client();
+    let questions = questions().into_iter();
+    let given: Vec<String> = questions
+        .filter_map(|asked| page(client, &asked, None, 1).expect("a page").pop())
+        .collect();
+    assert_eq!(given, GIVEN);
+}

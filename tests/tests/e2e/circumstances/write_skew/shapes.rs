@@ -12,7 +12,7 @@ pub struct Shape {
 
 const DOCUMENT: &str = "INSERT INTO deed.document (id, created_at, created_by, last_modified,
     last_modified_by) VALUES (PLAN, now(), ANNE, now(), ANNE)";
-const BOB: &str = "INSERT INTO deed.principal (id) VALUES (BOB)";
+const BOB: &str = "INSERT INTO deed.principal (id, node) VALUES (BOB, false)";
 const GRANT_BOB: &str =
     "INSERT INTO deed.permission VALUES (PLAN, BOB, '\\x', 'viewer', ANNE, now())";
 const LIST_BOB: &str = "INSERT INTO deed.listing SELECT BOB, 'viewer', last_modified, id
@@ -22,11 +22,14 @@ const GRANT_TEAM: &str =
     "INSERT INTO deed.permission VALUES (PLAN, TEAM, '\\x', 'viewer', ANNE, now())";
 const LIST_TEAM: &str = "INSERT INTO deed.listing SELECT TEAM, 'viewer', last_modified, id
     FROM deed.document WHERE id = PLAN";
-const JOIN_TEAM: &str = "INSERT INTO deed.membership VALUES (TEAM, BOB, '\\x', false, NULL, now())";
-const TEAM: &str = "INSERT INTO deed.principal (id) VALUES (TEAM)";
-const JOIN_UNIT: &str = "INSERT INTO deed.membership VALUES (UNIT, BOB, '\\x', false, NULL, now())";
+const JOIN_TEAM: &str = "INSERT INTO deed.membership VALUES (TEAM, BOB, '\\x', false, NULL, now());
+    INSERT INTO deed.principal (id, node) VALUES (TEAM, true) ON CONFLICT DO NOTHING";
+const TEAM: &str = "INSERT INTO deed.principal (id, node) VALUES (TEAM, true)";
+const JOIN_UNIT: &str = "INSERT INTO deed.membership VALUES (UNIT, BOB, '\\x', false, NULL, now());
+    INSERT INTO deed.principal (id, node) VALUES (UNIT, true) ON CONFLICT DO NOTHING";
 const NEST: &str = "INSERT INTO deed.closure VALUES (UNIT, TEAM);
-    INSERT INTO deed.membership VALUES (TEAM, UNIT, '\\x', false, NULL, now())";
+    INSERT INTO deed.membership VALUES (TEAM, UNIT, '\\x', false, NULL, now());
+    INSERT INTO deed.principal (id, node) VALUES (TEAM, true) ON CONFLICT DO NOTHING";
 const UNNEST: &str = "DELETE FROM deed.closure WHERE member_id = UNIT;
     DELETE FROM deed.membership WHERE member_id = UNIT";
 const GRANT_USERS: &str =
@@ -166,7 +169,7 @@ pub const SHAPES: &[Shape] = &[
     Shape {
         name: "a user is registered",
         before: &[DOCUMENT, GRANT_USERS, LIST_USERS],
-        change: &["INSERT INTO deed.principal (id, kind) VALUES (BOB, 'user')"],
+        change: &["INSERT INTO deed.principal (id, kind, node) VALUES (BOB, 'user', false)"],
         by_name: false,
     },
 ];
