@@ -30,7 +30,8 @@ struct Reading<'i> {
     stretch: usize,
 }
 
-/// Many feeds as one, and some rows that are known already.
+/// Many feeds as one, and some rows that are known already. Feeds of one index lie side by side, their
+/// prefixes ascending.
 pub struct Merge<'i> {
     readings: Vec<Reading<'i>>,
     /// The next of each feed, and all that is known already.
@@ -45,6 +46,9 @@ enum Next {
     Known(Level),
 }
 
+/// Of all feeds together: a page takes few entries of each where they are many.
+const FIRST_ENTRIES: usize = 64;
+const FEWEST: usize = 2;
 const FIRST_STRETCH: usize = 8;
 const GROWTH: usize = 2;
 const LONGEST_STRETCH: usize = 1_024;
@@ -52,10 +56,12 @@ const LONGEST_STRETCH: usize = 1_024;
 impl<'i> Merge<'i> {
     /// Begins.
     pub fn new(feeds: Vec<Feed<'i>>, known: Vec<(Key, Level)>) -> Result<Self, Failure> {
+        let stretch = FIRST_ENTRIES / feeds.len().max(1);
+        let stretch = stretch.clamp(FEWEST, FIRST_STRETCH);
         let reading = |feed| Reading {
             feed,
             entries: VecDeque::new(),
-            stretch: FIRST_STRETCH,
+            stretch,
         };
         let known = known.into_iter();
         let mut merge = Self {
@@ -66,6 +72,10 @@ impl<'i> Merge<'i> {
             now: session::statement_start(),
             catalog: catalog::current()?,
         };
+        let readings = merge.readings.as_mut_slice();
+        for of_reader in readings.chunk_by_mut(|a, b| std::ptr::eq(a.feed.reader, b.feed.reader)) {
+            begin(of_reader)?;
+        }
         for feed in 0..merge.readings.len() {
             merge.look(feed)?;
         }
@@ -120,6 +130,34 @@ impl<'i> Merge<'i> {
         }
         Ok(())
     }
+}
+
+/// Reads the first stretch of each, all from one index, in one walk.
+fn begin(readings: &mut [Reading<'_>]) -> Result<(), Failure> {
+    let Some(first) = readings.first() else {
+        return Ok(());
+    };
+    let mut entries = Vec::new();
+    let from = |reading: &Reading<'_>| reading.feed.from.unwrap_or(reading.feed.prefix);
+    first.feed.reader.meet_behind(
+        readings,
+        &|reading| reading.feed.prefix,
+        &from,
+        first.stretch,
+        &mut entries,
+    )?;
+    let mut entries = entries.into_iter().peekable();
+    for reading in readings {
+        let of_feed = |entry: &Entry| entry.key.begins_with(&reading.feed.prefix);
+        while let Some(entry) = entries.next_if(of_feed) {
+            reading.entries.push_back(entry);
+        }
+        let is_full = reading.entries.len() == reading.stretch;
+        let last = reading.entries.back().filter(|_| is_full);
+        reading.feed.from = last.map(|entry| entry.key.next());
+        reading.stretch *= GROWTH;
+    }
+    Ok(())
 }
 
 impl Reading<'_> {

@@ -34,7 +34,7 @@ mod tests {
         assert_eq!(answer(&principals), format!("{OWNER} owner, {ANNE} editor"));
         let many = format!(
             "SELECT string_agg(allowed::text, ' ') FROM deed.check_many('{ANNE}',
-               array_fill('{DOCUMENT}'::uuid, ARRAY[20]) || '{LAST}', 'editor')"
+               array_fill('{DOCUMENT}'::uuid, ARRAY[20]) || '{LAST}'::uuid, 'editor')"
         );
         assert_eq!(answer(&many), "true ".repeat(20) + "false");
     }

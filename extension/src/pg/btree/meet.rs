@@ -40,8 +40,20 @@ impl Reader {
     /// or not; `most` for each. The keys ascend and none begins with another.
     pub fn meet<T>(
         &self,
-        mut asked: &[T],
+        asked: &[T],
         key: impl Fn(&T) -> Key,
+        most: usize,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Failure> {
+        self.meet_behind(asked, &key, &key, most, entries)
+    }
+
+    /// The same for those entries only that do not come before `from`, which begins with the key.
+    pub fn meet_behind<T>(
+        &self,
+        mut asked: &[T],
+        key: &impl Fn(&T) -> Key,
+        from: &impl Fn(&T) -> Key,
         most: usize,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Failure> {
@@ -55,8 +67,9 @@ impl Reader {
         while !asked.is_empty() {
             // SAFETY: the relations are locked. The closure owns nothing that has to be dropped, and
             // doesn't panic: pages are read with bounds checked.
-            let walked =
-                unsafe { pg_guard_ffi_boundary(|| walk.through(&mut asked, &key, most, entries)) };
+            let walked = unsafe {
+                pg_guard_ffi_boundary(|| walk.through(&mut asked, key, from, most, entries))
+            };
             pgrx::check_for_interrupts!();
             walked.map_err(|corrupt| self.failure(corrupt))?;
         }
@@ -73,6 +86,7 @@ impl Walk<'_> {
         &mut self,
         asked: &mut &[T],
         key: &impl Fn(&T) -> Key,
+        from: &impl Fn(&T) -> Key,
         most: usize,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Corrupt> {
@@ -85,7 +99,7 @@ impl Walk<'_> {
             unsafe {
                 let leaf = match self.way {
                     Way::Right(block) => linked(reader.index(), block),
-                    Way::Seek => match self.seek(&key(first))? {
+                    Way::Seek => match self.seek(&from(first))? {
                         Some(leaf) => leaf,
                         None => {
                             *asked = &[];
@@ -94,7 +108,7 @@ impl Walk<'_> {
                     },
                 };
                 self.way = reader.read(leaf, entries, |page, entries| {
-                    self.read(page, asked, key, most, entries)
+                    self.read(page, asked, key, from, most, entries)
                 })?;
             }
         }
@@ -133,6 +147,7 @@ impl Walk<'_> {
         page: &Page<'_>,
         asked: &mut &[T],
         key: &impl Fn(&T) -> Key,
+        from: &impl Fn(&T) -> Key,
         most: usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Way, Corrupt> {
@@ -146,11 +161,11 @@ impl Walk<'_> {
         let mut position = None;
         let before = asked.len();
         while let Some(first) = asked.first() {
-            let wanted = key(first);
-            if position.is_some() && page.ends_before(shape, &wanted)? {
+            let (wanted, start) = (key(first), from(first));
+            if position.is_some() && page.ends_before(shape, &start)? {
                 break;
             }
-            let mut at = page.position(shape, &wanted, position)?;
+            let mut at = page.position(shape, &start, position)?;
             let next = loop {
                 if at > page.last {
                     break None;
@@ -160,7 +175,7 @@ impl Walk<'_> {
                 let room = &mut self.room;
                 if is_of_another
                     || (self.reader)
-                        .add(page, at, &columns, &wanted, room, entries)?
+                        .add(page, at, &columns, &start, room, entries)?
                         .is_some()
                 {
                     break Some(columns);
