@@ -11,6 +11,7 @@ pub mod entry;
 pub mod enums;
 pub mod ids;
 pub mod indexes;
+mod inspection;
 pub mod raise;
 pub mod session;
 pub mod spi;

@@ -138,4 +138,18 @@ mod tests {
             "1"
         );
     }
+
+    /// A page that left it out would be taken for the last one.
+    #[pg_test]
+    fn a_document_that_was_lost_is_an_error_and_no_shorter_page() {
+        apply(&created(1));
+        Spi::run("DELETE FROM deed.document").unwrap();
+        for sort in ["last_modified", "id"] {
+            let page = format!("SELECT deed.list_documents('{OWNER}', 'viewer', '{sort}')");
+            assert_eq!(
+                failure(&page),
+                format!("PD021 document {DOCUMENT} has permissions, but no row in deed.document")
+            );
+        }
+    }
 }

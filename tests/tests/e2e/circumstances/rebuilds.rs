@@ -211,7 +211,7 @@ fn a_new_extension_is_found_by_sessions_that_knew_the_old_one() {
 /// Postgres quotes every name for sessions that ask it to, in the definitions of indexes too.
 #[test]
 fn indexes_are_known_by_quoted_names_too() {
-    let mut scene = Scene::new("rebuilds_quoted");
+    let scene = Scene::new("rebuilds_quoted");
     let mut session = scene.session();
     run(&mut session, "SET quote_all_identifiers = on");
     assert_eq!(one::<i64>(&mut session, &some(WRONG, 7)), 0);
