@@ -19,13 +19,18 @@ fn an_update_meets_nobody_in_a_deadlock() {
         .get(0);
     let mut watching = postgres.admin(name).expect("connection");
     // As a check of 0.2.0, and as a batch.
-    let mut holders = [("principal", "document"), ("document", "principal")].map(|tables| {
+    let holders = [("principal", "document"), ("document", "principal")].map(|tables| {
         let mut client = postgres.admin(name).expect("connection");
-        let first = format!("BEGIN; LOCK TABLE deed.{} IN ROW EXCLUSIVE MODE", tables.0);
+        let first = format!(
+            "SET lock_timeout = '20s'; BEGIN; LOCK TABLE deed.{} IN ROW EXCLUSIVE MODE",
+            tables.0
+        );
         client.batch_execute(&first).expect("locked");
         (client, tables.1)
     });
     thread::scope(|scope| {
+        // Dropped when this fails, so that the update ends.
+        let mut holders = holders;
         let update = scope.spawn(|| update(&mut updating));
         let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
             WHERE pid = $1 AND wait_event_type IN ('Lock', 'Timeout'))";
