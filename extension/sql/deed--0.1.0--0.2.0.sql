@@ -9,6 +9,39 @@
 -- Nothing here may revoke from, or grant on, what 0.1.0 made: inside an extension's script that would
 -- make the roles' present grants part of the extension, and pg_dump would leave them out.
 
+-- Checks lock permissions before documents, applying the other way round, so there is no order in which this
+-- could wait without a deadlock. It waits a twentieth of a second for each table instead, gives back what it has, and tries
+-- again: others wait for it for a quarter of a second at most until it has all of them.
+DO $lock$
+DECLARE
+  given text := pg_catalog.current_setting('lock_timeout');
+  began timestamptz := pg_catalog.clock_timestamp();
+  told timestamptz := began;
+  moment timestamptz;
+BEGIN
+  LOOP
+    BEGIN
+      PERFORM pg_catalog.set_config('lock_timeout', '50ms', true);
+      LOCK TABLE deed.document, deed.principal, deed.permission IN ACCESS EXCLUSIVE MODE;
+      PERFORM pg_catalog.set_config('lock_timeout', given, true);
+      RETURN;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+      moment := pg_catalog.clock_timestamp();
+      IF given <> '0' AND moment - began > given::interval THEN
+        RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+          MESSAGE = 'could not lock the tables of deed within lock_timeout',
+          HINT = 'End transactions that have asked or applied, as pg_stat_activity shows them, or wait longer.';
+      END IF;
+      IF moment - told > '5 seconds'::interval THEN
+        told := moment;
+        RAISE WARNING 'waiting for transactions that have asked or applied, as pg_stat_activity shows them';
+      END IF;
+      PERFORM pg_catalog.pg_sleep(0.3 + pg_catalog.random() * 0.3);
+    END;
+  END LOOP;
+END
+$lock$;
+
 ALTER TABLE deed.document RENAME COLUMN lifecycle_version TO deletion_version;
 ALTER TABLE deed.document ADD COLUMN purged boolean NOT NULL DEFAULT false;
 

@@ -1,5 +1,5 @@
 -- Every index beside the primary keys, with the question that it answers. Checks and lists read some
--- of them directly (src/pg/catalog.rs holds their expected shape), and the primary keys of
+-- of them directly (src/pg/indexes.rs holds their expected shape), and the primary keys of
 -- permission, membership and closure.
 
 -- What is this recipient granted, from a level on? Answered from the index alone.
@@ -11,6 +11,8 @@ COMMENT ON INDEX deed.permission_by_recipient IS 'Lists: the documents of a reci
 CREATE UNIQUE INDEX listing_newest_first
   ON deed.listing (recipient_id, level, last_modified DESC, document_id DESC) INCLUDE (expires_at);
 COMMENT ON INDEX deed.listing_newest_first IS 'Lists: the documents of a recipient, newest first.';
+-- Where a publication covers the table, Postgres refuses updates of rows without one.
+ALTER TABLE deed.listing REPLICA IDENTITY USING INDEX listing_newest_first;
 
 -- Is this one of the few documents on which nobody has a level? Each document with a permission
 -- has a row, so a document that is absent here is created and not deleted.

@@ -2,7 +2,7 @@
 //!
 //! Few documents are asked about one by one. For many the principal's side is shorter: each
 //! member of its closure has a range of documents at each level, which is met with those asked about
-//! at the cost of the smaller of both.
+//! at the cost of the smaller of both, as long as all of these are less than asking one by one.
 
 use deed_core::Level;
 use uuid::Uuid;
@@ -23,9 +23,10 @@ pub fn each(principal: Uuid, documents: &[Uuid], level: Level) -> Result<Vec<boo
         if most > FEW && closure::is_at_most(indexes, principal, most)? {
             let closure = closure::of(indexes, principal)?;
             if closure.len() <= most {
-                let allowed = of_closure(indexes, &closure, &levels, documents)?;
-                let is_allowed = |id: &Uuid| allowed.binary_search(id).is_ok();
-                return Ok(documents.iter().map(is_allowed).collect());
+                if let Some(allowed) = of_closure(indexes, &closure, &levels, documents)? {
+                    let is_allowed = |id: &Uuid| allowed.binary_search(id).is_ok();
+                    return Ok(documents.iter().map(is_allowed).collect());
+                }
             }
         }
         let mut asker = Asker::new(indexes, principal);
@@ -37,13 +38,17 @@ pub fn each(principal: Uuid, documents: &[Uuid], level: Level) -> Result<Vec<boo
 /// A principal without groups has a closure of two or three.
 const FEW: usize = 3;
 
-/// The documents among those given that are live and granted to one of the closure, ascending.
+/// To ask about one document costs as much as to read so many entries of ranges.
+const ENTRIES_A_DOCUMENT: usize = 32;
+
+/// The documents among those given that are live and granted to one of the closure, ascending; none where
+/// the ranges are so long that to ask about one after the other is cheaper.
 fn of_closure(
     indexes: &Indexes,
     closure: &[Uuid],
     levels: &[Level],
     documents: &[Uuid],
-) -> Result<Vec<Uuid>, Failure> {
+) -> Result<Option<Vec<Uuid>>, Failure> {
     let catalog = catalog::current()?;
     let now = session::statement_start();
     let lives = |entry: &Entry| entry.carried.instant > now;
@@ -51,12 +56,18 @@ fn of_closure(
     open.sort_unstable();
     open.dedup();
     let mut allowed = Vec::new();
+    let mut room = ENTRIES_A_DOCUMENT * documents.len();
     for member in closure {
         for level in levels {
             let of = Key::EMPTY.id(*member).label(catalog.level_oid(*level));
             let mut granted = indexes.range(Index::PermissionByRecipient, of)?;
             let mut found = Vec::new();
-            for id in granted.meet(&open)? {
+            let met = granted.meet(&open)?;
+            match room.checked_sub(granted.loaded().len() + met.len()) {
+                Some(left) => room = left,
+                None => return Ok(None),
+            }
+            for id in met {
                 if granted.seen(id, lives)?.is_some() {
                     found.push(id);
                 }
@@ -70,5 +81,5 @@ fn of_closure(
     allowed.sort_unstable();
     let not_live = indexes.rows(Index::DocumentNotLive, &allowed)?;
     allowed.retain(|id| not_live.binary_search(id).is_err());
-    Ok(allowed)
+    Ok(Some(allowed))
 }

@@ -188,10 +188,15 @@ impl Changes {
 
     /// Adds what the new memberships reach.
     fn join(&self, nodes: &Nodes) {
-        spi::execute(NEW_NODES, &[sql(nodes.new())]);
+        if nodes.new().next().is_some() {
+            spi::execute(NEW_NODES, &[sql(nodes.new())]);
+        }
         let edges = self.members.iter().zip(&self.groups);
         let (members, groups): (Vec<Uuid>, Vec<Uuid>) =
             edges.filter(|(member, _)| nodes.contains(member)).unzip();
+        if members.is_empty() {
+            return;
+        }
         let edges = [sql(members.iter()), sql(groups.iter())];
         let edges = spi::write(LIVE_EDGES, &edges, |row| {
             Some((row.get::<pgrx::Uuid>(1)?, row.get::<pgrx::Uuid>(2)?))

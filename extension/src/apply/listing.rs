@@ -50,10 +50,10 @@ struct Permission {
 pub fn follow(known: &[Uuid], decision: &Decision) {
     purge(decision);
     let touched = touched(decision);
-    let before = read(&touched, known, decision);
+    let mut before = read(&touched, known, decision);
     let mut changes = Changes::default();
     for id in touched {
-        let old = before.get(&id).cloned().unwrap_or_default();
+        let old = before.remove(&id).unwrap_or_default();
         let new = old.after(id, decision);
         for recipient in new.permissions.keys() {
             changes.note(*recipient, id, old.listed(recipient), new.listed(recipient));
@@ -121,8 +121,8 @@ fn read(touched: &BTreeSet<Uuid>, known: &[Uuid], decision: &Decision) -> HashMa
            d.deleted_at IS NOT NULL, d.last_modified \
          FROM unnest($1) AS n (id) \
          CROSS JOIN LATERAL (SELECT * FROM deed.document AS d WHERE d.id = n.id OFFSET 0) AS d \
-         LEFT JOIN LATERAL (SELECT * FROM deed.permission AS p \
-           WHERE p.document_id = n.id LIMIT $2 + 1) AS p ON true",
+         LEFT JOIN LATERAL (SELECT p.recipient_id, p.level, p.expires_at \
+           FROM deed.permission AS p WHERE p.document_id = n.id LIMIT $2 + 1) AS p ON true",
         &[arg(sql_uuids(&ids)), arg(WIDE as i64)],
         |row| {
             let id = core_uuid(row.get(1)?);

@@ -113,7 +113,7 @@ impl Question {
             reader,
             prefix,
             level: Some(level),
-            from: Some(self.start(prefix)),
+            from: self.start(prefix),
         };
         let feeds = self.prefixes(&members).map(feed).collect();
         let wide = match self.sort {

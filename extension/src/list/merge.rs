@@ -19,14 +19,16 @@ pub struct Feed<'i> {
     pub prefix: Key,
     /// The level that all of them stand for; none where each carries its own.
     pub level: Option<Level>,
-    /// Where to go on; none at the end.
-    pub from: Option<Key>,
+    /// Where to begin among them.
+    pub from: Key,
 }
 
 /// A feed of which a stretch has been read.
 struct Reading<'i> {
     feed: Feed<'i>,
     entries: VecDeque<Entry>,
+    /// Where to go on; none at the end.
+    rest: Option<Key>,
     stretch: usize,
 }
 
@@ -61,6 +63,7 @@ impl<'i> Merge<'i> {
         let reading = |feed| Reading {
             feed,
             entries: VecDeque::new(),
+            rest: None,
             stretch,
         };
         let known = known.into_iter();
@@ -138,11 +141,10 @@ fn begin(readings: &mut [Reading<'_>]) -> Result<(), Failure> {
         return Ok(());
     };
     let mut entries = Vec::new();
-    let from = |reading: &Reading<'_>| reading.feed.from.unwrap_or(reading.feed.prefix);
     first.feed.reader.meet_behind(
         readings,
         &|reading| reading.feed.prefix,
-        &from,
+        &|reading| reading.feed.from,
         first.stretch,
         &mut entries,
     )?;
@@ -154,7 +156,7 @@ fn begin(readings: &mut [Reading<'_>]) -> Result<(), Failure> {
         }
         let is_full = reading.entries.len() == reading.stretch;
         let last = reading.entries.back().filter(|_| is_full);
-        reading.feed.from = last.map(|entry| entry.key.next());
+        reading.rest = last.map(|entry| entry.key.next());
         reading.stretch *= GROWTH;
     }
     Ok(())
@@ -163,11 +165,11 @@ fn begin(readings: &mut [Reading<'_>]) -> Result<(), Failure> {
 impl Reading<'_> {
     fn next(&mut self) -> Result<Option<Key>, Failure> {
         if self.entries.is_empty()
-            && let Some(from) = self.feed.from
+            && let Some(from) = self.rest
         {
             let mut read = Vec::from(std::mem::take(&mut self.entries));
             let Feed { reader, prefix, .. } = &self.feed;
-            self.feed.from = reader.fetch(prefix, from, self.stretch, &mut read)?;
+            self.rest = reader.fetch(prefix, from, self.stretch, &mut read)?;
             self.entries = read.into();
             self.stretch = (self.stretch * GROWTH).min(LONGEST_STRETCH);
         }

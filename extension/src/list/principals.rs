@@ -140,11 +140,9 @@ impl Grants {
 
     /// Everybody whom a permission reaches by name, link or group, behind `after`, by id.
     fn reached<'i>(&self, indexes: &'i Indexes, after: Option<Uuid>) -> Result<Merge<'i>, Failure> {
-        let start = |prefix: Key| {
-            Some(match after {
-                Some(id) => prefix.id(id).behind(),
-                None => prefix,
-            })
+        let start = |prefix: Key| match after {
+            Some(id) => prefix.id(id).behind(),
+            None => prefix,
         };
         let named = Key::EMPTY.id(self.document);
         let mut feeds = vec![Feed {

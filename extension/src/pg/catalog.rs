@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use super::enums::oid_of;
 use super::indexes::EXPECTED;
 pub use super::indexes::Index;
-use super::inspection::{find, require_old_enough};
+use super::inspection::{find, is_old_enough, require_old_enough};
 use crate::failure::{Failure, SqlState};
 
 /// A table and the index on it that a probe reads.
@@ -153,9 +153,11 @@ pub fn lock(index: Index) -> Result<Target, Failure> {
         if let Some(targets) = known
             && targets[index as usize] == target
         {
-            // Once a transaction: its horizon only grows.
-            require_old_enough(index, target)?;
-            let of_table = |(n, of): (usize, &Target)| u16::from(of.table == target.table) << n;
+            // Once a transaction, whose horizon only grows: of the table's others only those count as locked
+            // that it may read too.
+            require_old_enough(index, &target)?;
+            let may_be_read = |of: &Target| of.table == target.table && is_old_enough(of);
+            let of_table = |(n, of): (usize, &Target)| u16::from(may_be_read(of)) << n;
             let bits = targets.iter().enumerate().map(of_table);
             LOCKED.set(bits.fold(LOCKED.get(), |locked, bit| locked | bit));
             return Ok(target);

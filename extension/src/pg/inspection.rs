@@ -46,11 +46,16 @@ pub fn find(expected: &Expected) -> Result<Target, Failure> {
 
 /// Whether this transaction's snapshot may read the index. Judged for each transaction, as the planner does for
 /// each plan.
-pub fn require_old_enough(index: Index, target: Target) -> Result<(), Failure> {
+pub fn is_old_enough(target: &Target) -> bool {
     // SAFETY: compares with this backend's own horizon.
-    let is_old_enough =
-        |xmin| unsafe { pg_sys::TransactionIdPrecedes(xmin, pg_sys::TransactionXmin) };
-    match target.too_new_before.is_none_or(is_old_enough) {
+    target
+        .too_new_before
+        .is_none_or(|xmin| unsafe { pg_sys::TransactionIdPrecedes(xmin, pg_sys::TransactionXmin) })
+}
+
+/// Refuses an index that this transaction may not read.
+pub fn require_old_enough(index: Index, target: &Target) -> Result<(), Failure> {
+    match is_old_enough(target) {
         true => Ok(()),
         false => Err(Failure::new(
             SqlState::IndexUnusable,
@@ -59,7 +64,9 @@ pub fn require_old_enough(index: Index, target: Target) -> Result<(), Failure> {
                 index.name()
             ),
         )
-        .hint("Begin a new transaction, once those are over that were running when the index was made.")),
+        .hint(
+            "Begin a new transaction, once those are over that were running when the index was made.",
+        )),
     }
 }
 

@@ -39,6 +39,37 @@ mod tests {
         assert_eq!(answer(&many), "true ".repeat(20) + "false");
     }
 
+    /// Ranges so long that documents are asked about one by one after all.
+    #[pg_test]
+    fn many_large_groups_change_no_answer_about_many_documents() {
+        apply(&created(1));
+        apply(&granted(LAST, "editor", 2));
+        Spi::run(&format!(
+            "INSERT INTO deed.membership (group_id, member_id, version, removed, changed_at)
+               SELECT md5('g' || n)::uuid, '{ANNE}'::uuid, '\\x00'::bytea, false, now()
+               FROM generate_series(1, 40) AS n
+               UNION ALL SELECT '{LAST}'::uuid, '{ANNE}'::uuid, '\\x00', false, now();
+             INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at)
+               SELECT md5('d' || d)::uuid, md5('g' || n)::uuid, '\\x00', 'viewer', now()
+               FROM generate_series(1, 40) AS n, generate_series(1, 300) AS d"
+        ))
+        .unwrap();
+        for level in ["viewer", "editor", "owner"] {
+            let differ = format!(
+                "SELECT count(*) FILTER (WHERE c.allowed <> deed.has_permission('{ANNE}', c.document_id, '{level}'))
+                   || ' of ' || count(*) || ', ' || count(*) FILTER (WHERE c.allowed)
+                 FROM deed.check_many('{ANNE}', array_append(ARRAY(
+                   SELECT md5('d' || d)::uuid FROM generate_series(151, 450) AS d), '{DOCUMENT}'), '{level}') AS c"
+            );
+            let allowed = match level {
+                "viewer" => 151,
+                "editor" => 1,
+                _ => 0,
+            };
+            assert_eq!(answer(&differ), format!("0 of 301, {allowed}"), "{level}");
+        }
+    }
+
     /// Whoever holds too little is passed over before anything else is read of it.
     #[pg_test]
     fn few_owners_are_found_among_many_viewers() {
@@ -87,7 +118,24 @@ mod tests {
                 &format!(r#"{{"member":"{ANNE}"}}"#),
             ));
             apply(&deleted(second + 3));
+            let promoted = format!(r#"{{"user":"{ANNE}"}}"#);
+            let other = "eeeeeeee-eeee-4eee-beee-eeeeeeeeeeee";
+            for (kind, subject, data) in [
+                ("principal.promoted", other, promoted.as_str()),
+                ("principal.removed", LAST, "{}"),
+                ("principal.restored", LAST, "{}"),
+                (
+                    "group.member_removed",
+                    LAST,
+                    &promoted.replace("user", "member"),
+                ),
+                ("document.purged", other, r#"{"by":null}"#),
+            ] {
+                apply(&event(kind, kind, subject, second + 4, data));
+            }
+            answer("SELECT count(*) FROM deed.redrive(ARRAY[1])");
             for list in [
+                format!("list_deleted('{OWNER}')"),
                 format!("list_documents('{OWNER}')"),
                 format!("list_principals('{DOCUMENT}')"),
                 format!("list_permissions('{DOCUMENT}')"),

@@ -19,6 +19,7 @@ mod install;
 mod kill;
 mod law;
 mod line;
+mod listing;
 mod lists;
 mod meanwhile;
 mod model;

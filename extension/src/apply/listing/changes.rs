@@ -106,7 +106,9 @@ impl Changes {
                  SELECT n.recipient_id, n.document_id, n.level::deed.permission_level, \
                    n.last_modified, n.expires_at \
                  FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) \
-                   AS n (recipient_id, document_id, level, last_modified, expires_at)",
+                   AS n (recipient_id, document_id, level, last_modified, expires_at) \
+                 ON CONFLICT (recipient_id, level, last_modified, document_id) \
+                 DO UPDATE SET expires_at = excluded.expires_at",
                 &self.into.arguments(),
             );
         }

@@ -1,14 +1,15 @@
 //! Reading btree indexes directly.
 //!
 //! A look into an index through its access method allocates, opens and compares for longer than it
-//! reads. Here the pages are read as they lie: [`page`] knows their format, [`key`] their order, this
-//! file how to come to them among concurrent splits, deletions and vacuum (Lehman and Yao, as
-//! nbtree's README tells it). contrib/amcheck reads them the same way.
+//! reads. Here the pages are read as they lie: [`page`] knows their format, [`key`] their order, [`descent`]
+//! and [`reader`] how to come to them among concurrent splits, deletions and vacuum (Lehman and Yao, as
+//! nbtree's README tells it), [`meet`] how to do so for many keys. contrib/amcheck reads them the same way.
 //!
 //! What a scan owes to others it does as nodeIndexonlyscan.c and nbtsearch.c do: rows by the
 //! visibility map while the page is pinned, else by the table; predicate locks under SERIALIZABLE;
 //! marks of dead entries not trusted in a transaction that began on a standby. Nothing is written,
-//! and no pin, lock or position outlives a [`fetch`](Reader::fetch).
+//! and no pin or lock of an index outlives a look; the page of the visibility map last looked at stays
+//! pinned until the question is answered.
 
 mod descent;
 pub mod key;
@@ -43,7 +44,7 @@ pub struct Indexes {
 pub fn ask<T>(question: impl FnOnce(&Indexes) -> Result<T, Failure>) -> Result<T, Failure> {
     let indexes = Indexes::default();
     let answer = question(&indexes)?;
-    // SAFETY: what `collect` and `table` opened and pinned; no frame here has anything to drop.
+    // SAFETY: what the readers opened and pinned; no frame here has anything to drop.
     unsafe {
         pg_guard_ffi_boundary(|| {
             let opened = indexes.opened.iter().filter_map(OnceCell::get);

@@ -145,8 +145,12 @@ impl<'r> Range<'r> {
         if self.is_complete() || self.loaded.last().is_some_and(is_passed) {
             return Ok(find(&self.loaded));
         }
-        if let Some(entry) = find(&self.met) {
-            return Ok(Some(entry));
+        if self
+            .met
+            .binary_search_by_key(&id, |entry| self.id(entry))
+            .is_ok()
+        {
+            return Ok(find(&self.met));
         }
         // Old versions of a row may be many.
         let key = self.prefix.id(id);

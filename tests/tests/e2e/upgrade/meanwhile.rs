@@ -1,26 +1,27 @@
-//! The update from 0.2.0 while others ask and apply, who lock the tables in opposite orders.
+//! The update from older versions while others ask and apply, who lock the tables in opposite orders.
 
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, shared_postgres};
 
+use postgres::{Config, NoTls};
+
 use super::{bare, update};
 
 /// Whoever holds one table and comes to want another gets it, and the update comes after.
-#[test]
-fn an_update_meets_nobody_in_a_deadlock() {
+fn assert_nobody_is_kept(version: &str, orders: [(&'static str, &'static str); 2]) {
     let postgres = shared_postgres();
-    let name = "upgrade_meanwhile";
-    let mut updating = bare(postgres, name, "VERSION '0.2.0'");
-    let session: i32 = updating
-        .query_one("SELECT pg_backend_pid()", &[])
-        .expect("a session")
-        .get(0);
-    let mut watching = postgres.admin(name).expect("connection");
-    // As a check of 0.2.0, and as a batch.
-    let holders = [("principal", "document"), ("document", "principal")].map(|tables| {
-        let mut client = postgres.admin(name).expect("connection");
+    let name = format!("upgrade_meanwhile_{}", version.replace('.', "_"));
+    drop(bare(postgres, &name, &format!("VERSION '{version}'")));
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let mut config: Config = postgres.admin_url(&name).parse().expect("a URL");
+    let heard = Arc::clone(&warnings);
+    config.notice_callback(move |notice| heard.lock().expect("heard").push(notice.to_string()));
+    let mut updating = config.connect(NoTls).expect("connection");
+    let holders = orders.map(|tables| {
+        let mut client = postgres.admin(&name).expect("connection");
         let first = format!(
             "SET lock_timeout = '20s'; BEGIN; LOCK TABLE deed.{} IN ROW EXCLUSIVE MODE",
             tables.0
@@ -28,17 +29,22 @@ fn an_update_meets_nobody_in_a_deadlock() {
         client.batch_execute(&first).expect("locked");
         (client, tables.1)
     });
+    let give_up = "SET lock_timeout = '1s'; ALTER EXTENSION deed UPDATE";
+    let refused = updating.batch_execute(give_up).expect_err("gives up");
+    assert_eq!(refused.code().map(|code| code.code()), Some("55P03"));
+    updating.batch_execute("SET lock_timeout = 0").expect("set");
     thread::scope(|scope| {
         // Dropped when this fails, so that the update ends.
         let mut holders = holders;
         let update = scope.spawn(|| update(&mut updating));
-        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
-            WHERE pid = $1 AND wait_event_type IN ('Lock', 'Timeout'))";
-        wait_until("the update waits", DEADLINE, || {
-            let row = watching.query_one(waits, &[&session]).expect(waits);
-            row.get::<_, bool>(0).then_some(())
+        wait_until("the update warns that it waits", DEADLINE, || {
+            let warnings = warnings.lock().expect("heard");
+            warnings
+                .iter()
+                .any(|text: &String| text.contains("waiting for transactions"))
+                .then_some(())
         })
-        .expect("it waits");
+        .expect("it warns");
         for (client, second) in &mut holders {
             let second = format!("LOCK TABLE deed.{second} IN ROW EXCLUSIVE MODE");
             client.batch_execute(&second).expect("locked");
@@ -49,12 +55,22 @@ fn an_update_meets_nobody_in_a_deadlock() {
         }
         update.join().expect("updated");
     });
-    let version: String = watching
-        .query_one(
-            "SELECT extversion FROM pg_extension WHERE extname = 'deed'",
-            &[],
-        )
-        .expect("a version")
-        .get(0);
-    assert_ne!(version, "0.2.0");
+}
+
+/// A check of 0.2.0, and a batch.
+#[test]
+fn an_update_from_0_2_0_meets_nobody_in_a_deadlock() {
+    assert_nobody_is_kept(
+        "0.2.0",
+        [("principal", "document"), ("document", "principal")],
+    );
+}
+
+/// A check of 0.1.0, and a batch.
+#[test]
+fn an_update_from_0_1_0_meets_nobody_in_a_deadlock() {
+    assert_nobody_is_kept(
+        "0.1.0",
+        [("permission", "document"), ("document", "permission")],
+    );
 }
