@@ -7,6 +7,7 @@
 //! same way (a join as in Veldhuizen's leapfrog triejoin).
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use deed_core::{EVERYONE, Level, USERS};
 use uuid::Uuid;
@@ -42,7 +43,7 @@ struct Search<'i> {
     best: Option<Level>,
     enough: Level,
     now: i64,
-    catalog: catalog::Catalog,
+    catalog: Rc<catalog::Catalog>,
 }
 
 impl<'i> Asker<'i> {

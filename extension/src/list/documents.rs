@@ -5,6 +5,7 @@
 //! documents there are nor on how many pages came before.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use deed_core::{Level, cursor};
 use pgrx::datum::TimestampWithTimeZone;
@@ -93,7 +94,7 @@ struct Question {
     /// The last row of the page before.
     after: Option<(i64, Uuid)>,
     now: i64,
-    catalog: Catalog,
+    catalog: Rc<Catalog>,
 }
 
 impl Question {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::rc::Rc;
 
 use deed_core::Level;
 
@@ -39,7 +40,7 @@ pub struct Merge<'i> {
     /// The next of each feed, and all that is known already.
     next: BinaryHeap<Reverse<(Key, Next)>>,
     now: i64,
-    catalog: Catalog,
+    catalog: Rc<Catalog>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@
 //! these are looked for; not with how many people it is shared with.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use deed_core::{EVERYONE, Level, RecipientKind, USERS, cursor};
 use pgrx::pg_sys;
@@ -95,7 +96,7 @@ struct Grants {
     users: Option<Level>,
     /// All whose members hold a level, groups within granted groups too.
     groups: BTreeMap<Uuid, Level>,
-    catalog: Catalog,
+    catalog: Rc<Catalog>,
 }
 
 impl Grants {

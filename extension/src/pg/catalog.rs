@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::rc::Rc;
 
 use deed_core::{Level, RecipientKind};
 use pgrx::pg_sys;
@@ -27,7 +28,6 @@ pub struct Target {
 }
 
 /// Everything that checks look up by OID.
-#[derive(Clone, Copy)]
 pub struct Catalog {
     targets: [Target; Index::COUNT],
     levels: [(Level, pg_sys::Oid); 3],
@@ -36,7 +36,7 @@ pub struct Catalog {
 }
 
 thread_local! {
-    static CACHED: Cell<Option<Catalog>> = const { Cell::new(None) };
+    static CACHED: Cell<Option<Rc<Catalog>>> = const { Cell::new(None) };
     /// How many invalidations have come: one that comes while the indexes are looked for may
     /// concern one that was found already.
     static INVALIDATIONS: Cell<u64> = const { Cell::new(0) };
@@ -90,7 +90,7 @@ unsafe extern "C-unwind" fn forget_locks_within(
 /// Runs in the middle of invalidation processing, where nothing may be looked up or raised.
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     INVALIDATIONS.set(INVALIDATIONS.get().wrapping_add(1));
-    let concerned = CACHED.get().is_some_and(|catalog| {
+    let concerned = cached().is_some_and(|catalog| {
         let concerns = |target: &Target| relation == target.table || relation == target.index;
         catalog.targets.iter().any(concerns)
     });
@@ -100,17 +100,24 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::O
     }
 }
 
+/// The catalog as last seen.
+fn cached() -> Option<Rc<Catalog>> {
+    let catalog = CACHED.take();
+    CACHED.set(catalog.clone());
+    catalog
+}
+
 /// The catalog as last seen, or found anew.
-pub fn current() -> Result<Catalog, Failure> {
+pub fn current() -> Result<Rc<Catalog>, Failure> {
     loop {
-        if let Some(catalog) = CACHED.get() {
+        if let Some(catalog) = cached() {
             return Ok(catalog);
         }
         let invalidations = INVALIDATIONS.get();
         let found = find_all();
         // Both what was found and that something was not may be past already.
         if invalidations == INVALIDATIONS.get() {
-            CACHED.set(Some(found?));
+            CACHED.set(Some(Rc::new(found?)));
         }
         pgrx::check_for_interrupts!();
     }
@@ -149,7 +156,7 @@ pub fn lock(index: Index) -> Result<Target, Failure> {
             return Ok(target);
         }
         lock_table(target.table);
-        let known = CACHED.get().map(|catalog| catalog.targets);
+        let known = cached().map(|catalog| catalog.targets);
         if let Some(targets) = known
             && targets[index as usize] == target
         {

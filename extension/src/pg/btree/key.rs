@@ -103,6 +103,7 @@ impl Key {
     }
 
     /// Goes on with a row's place.
+    #[inline]
     pub fn place(self, place: Place) -> Self {
         let [a, b, c, d] = place.block.to_be_bytes();
         let [e, f] = place.line.to_be_bytes();
@@ -130,6 +131,7 @@ impl Key {
     }
 
     /// Whether it is this one, or goes on behind it.
+    #[inline]
     pub fn begins_with(&self, prefix: &Self) -> bool {
         // What most looks begin with; spares a call of memcmp for each entry.
         if let (Some(own), Some(id)) = (self.first_id(), prefix.first_id())
@@ -188,6 +190,7 @@ impl Key {
     }
 
     /// Goes on with bytes that are in order already.
+    #[inline]
     pub(super) fn push<const N: usize>(&mut self, more: [u8; N]) {
         let length = usize::from(self.length);
         self.bytes[length..length + N].copy_from_slice(&more);

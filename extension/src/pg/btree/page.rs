@@ -102,6 +102,7 @@ impl<'a> Page<'a> {
 
     /// On a leaf, the position of the first entry at or behind `from`, which does not lie before
     /// `passed`.
+    #[inline]
     pub fn position(&self, shape: &Shape, from: &Key, passed: Option<u16>) -> Result<u16, Corrupt> {
         let end = self.last + 1;
         let Some(mut low) = passed else {
@@ -126,6 +127,7 @@ impl<'a> Page<'a> {
     }
 
     /// The entry at a position.
+    #[inline]
     pub fn tuple(&self, position: u16) -> Result<Tuple<'a>, Corrupt> {
         let line = self.line(position)?;
         let (offset, length) = ((line & 0x7FFF) as usize, (line >> 17) as usize);

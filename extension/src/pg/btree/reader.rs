@@ -248,6 +248,7 @@ impl Reader {
     }
 
     /// Adds an entry's rows from `from` on; gives the first one for which there is no room.
+    #[inline]
     pub(super) fn add(
         &self,
         page: &Page<'_>,

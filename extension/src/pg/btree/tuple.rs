@@ -74,6 +74,7 @@ impl<'a> Tuple<'a> {
     }
 
     /// The n-th of the rows, which ascend.
+    #[inline]
     pub fn row(&self, n: u16) -> Result<Place, Corrupt> {
         if !self.is_posting() {
             return self.place();
@@ -83,6 +84,7 @@ impl<'a> Tuple<'a> {
     }
 
     /// The columns of the key, as far as they are there.
+    #[inline]
     pub fn columns(&self, shape: &Shape) -> Result<Key, Corrupt> {
         let mut key = Key::EMPTY;
         let mut at = self.data();
@@ -101,6 +103,7 @@ impl<'a> Tuple<'a> {
     }
 
     /// The columns that are only carried. Those of the key are not null.
+    #[inline]
     pub fn carried(&self, shape: &Shape) -> Result<Carried, Corrupt> {
         let mut at = self.data() + shape.key_bytes();
         let mut carried = Carried {
@@ -136,6 +139,7 @@ impl<'a> Tuple<'a> {
 
     /// How the entry's last row, or a bound, stands to a key. The same as comparing the bytes of
     /// both, without writing those of the entry: a look into an index compares dozens of times.
+    #[inline]
     pub(super) fn compare(&self, shape: &Shape, key: &Key) -> Result<Ordering, Corrupt> {
         let mut rest = key.as_bytes();
         let mut at = self.data();
