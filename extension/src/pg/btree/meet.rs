@@ -170,15 +170,18 @@ impl Walk<'_> {
                 if at > page.last {
                     break None;
                 }
-                let columns = page.tuple(at)?.columns(shape)?;
-                let is_of_another = !columns.begins_with(&wanted);
-                let room = &mut self.room;
-                if is_of_another
-                    || (self.reader)
-                        .add(page, at, &columns, &start, room, entries)?
-                        .is_some()
-                {
+                let tuple = page.tuple(at)?;
+                let columns = tuple.columns(shape)?;
+                if !columns.begins_with(&wanted) {
                     break Some(columns);
+                }
+                let is_dead = page.is_dead(at)? && self.reader.trusts_marks();
+                if !is_dead {
+                    let room = &mut self.room;
+                    let left = (self.reader).add(&tuple, &columns, &start, room, entries)?;
+                    if left.is_some() {
+                        break Some(columns);
+                    }
                 }
                 at += 1;
             };

@@ -8,7 +8,7 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use super::key::{Key, Place};
 use super::nbtree::*;
 use super::page::Page;
-use super::tuple::{Carried, Corrupt};
+use super::tuple::{Carried, Corrupt, Tuple};
 use crate::failure::{Failure, SqlState};
 use crate::pg::catalog::{Index, Target};
 use crate::pg::session::is_serializable;
@@ -196,6 +196,8 @@ impl Reader {
     /// # Safety
     /// Within a guard; the leaf that the entries are from is pinned.
     unsafe fn look_who_sees(&self, entries: &mut [Entry]) {
+        // SAFETY: the caller's.
+        let table = unsafe { self.table() };
         let mut map = self.map.get();
         // Neighbours in an index are often neighbours in the table.
         let mut last = None;
@@ -205,7 +207,7 @@ impl Reader {
                 Some((of, seen)) if of == block => seen,
                 _ => {
                     // SAFETY: an open table; the map's page stays pinned in `map`.
-                    let status = unsafe { visibilitymap_get_status(self.table(), block, &mut map) };
+                    let status = unsafe { visibilitymap_get_status(table, block, &mut map) };
                     self.map.set(map);
                     u32::from(status) & pg_sys::VISIBILITYMAP_ALL_VISIBLE != 0
                 }
@@ -230,11 +232,15 @@ impl Reader {
             });
         }
         for position in page.position(shape, from, None)?..=page.last {
-            let columns = page.tuple(position)?.columns(shape)?;
+            if page.is_dead(position)? && self.trusts_marks() {
+                continue;
+            }
+            let tuple = page.tuple(position)?;
+            let columns = tuple.columns(shape)?;
             if !columns.begins_with(prefix) {
                 return Ok(Step::Done(None));
             }
-            let left = self.add(page, position, &columns, from, room, entries)?;
+            let left = self.add(&tuple, &columns, from, room, entries)?;
             if left.is_some() {
                 return Ok(Step::Done(left));
             }
@@ -247,22 +253,23 @@ impl Reader {
         }
     }
 
+    /// Whether an entry that is marked as dead is so to this transaction: on a standby the mark may be the
+    /// primary's, which knows nothing of it.
+    pub(super) fn trusts_marks(&self) -> bool {
+        // SAFETY: tells of the transaction, and raises nothing.
+        !unsafe { TransactionStartedDuringRecovery() }
+    }
+
     /// Adds an entry's rows from `from` on; gives the first one for which there is no room.
     #[inline]
     pub(super) fn add(
         &self,
-        page: &Page<'_>,
-        position: u16,
+        tuple: &Tuple<'_>,
         columns: &Key,
         from: &Key,
         room: &mut usize,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Key>, Corrupt> {
-        // SAFETY: tells of the transaction, and raises nothing.
-        if page.is_dead(position)? && !unsafe { TransactionStartedDuringRecovery() } {
-            return Ok(None);
-        }
-        let tuple = page.tuple(position)?;
         let carried = tuple.carried(self.of.shape())?;
         for row in 0..tuple.rows() {
             let key = columns.place(tuple.row(row)?);
