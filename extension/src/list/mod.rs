@@ -20,7 +20,8 @@ fn page_size(rows: i32) -> Result<usize, Failure> {
         false => Err(Failure::new(
             SqlState::PageSize,
             format!("page_size is {rows}, expected 1 to {LARGEST}"),
-        )),
+        )
+        .hint("Further rows come with the cursor of the last one as after.")),
     }
 }
 

@@ -127,6 +127,13 @@ fn the_page_says_what_happens() {
             }
             false => {
                 text(&mut client, &sql);
+                if sql.contains("CREATE POLICY note_of_login") {
+                    text(&mut client, "SET SESSION AUTHORIZATION note_web");
+                    speak(&mut client, &BOB.to_string());
+                    let rows = one(&mut client, "SELECT count(*) > 1 FROM note");
+                    text(&mut client, "COMMIT; RESET SESSION AUTHORIZATION");
+                    assert_eq!(rows, "t", "the application's own login");
+                }
                 if sql.contains("CREATE TABLE note") {
                     text(&mut client, FILL);
                 }
