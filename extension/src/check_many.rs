@@ -22,11 +22,11 @@ pub fn each(principal: Uuid, documents: &[Uuid], level: Level) -> Result<Vec<boo
         let most = documents.len() / levels.len();
         if most > FEW && closure::is_at_most(indexes, principal, most)? {
             let closure = closure::of(indexes, principal)?;
-            if closure.len() <= most {
-                if let Some(allowed) = of_closure(indexes, &closure, &levels, documents)? {
-                    let is_allowed = |id: &Uuid| allowed.binary_search(id).is_ok();
-                    return Ok(documents.iter().map(is_allowed).collect());
-                }
+            if closure.len() <= most
+                && let Some(allowed) = of_closure(indexes, &closure, &levels, documents)?
+            {
+                let is_allowed = |id: &Uuid| allowed.binary_search(id).is_ok();
+                return Ok(documents.iter().map(is_allowed).collect());
             }
         }
         let mut asker = Asker::new(indexes, principal);

@@ -57,7 +57,7 @@ pub fn follow(decision: &Decision, nodes: &Nodes) {
         .chain(&changes.restored);
     spi::execute(
         FOLLOW,
-        &[sql(starts), sql(changes.restored.iter()), sql(nodes.new())],
+        &[sql(starts), sql(changes.restored.iter()), sql(nodes.made())],
     );
 }
 
@@ -188,8 +188,8 @@ impl Changes {
 
     /// Adds what the new memberships reach.
     fn join(&self, nodes: &Nodes) {
-        if nodes.new().next().is_some() {
-            spi::execute(NEW_NODES, &[sql(nodes.new())]);
+        if nodes.made().next().is_some() {
+            spi::execute(NEW_NODES, &[sql(nodes.made())]);
         }
         let edges = self.members.iter().zip(&self.groups);
         let (members, groups): (Vec<Uuid>, Vec<Uuid>) =
@@ -218,9 +218,8 @@ impl Changes {
         if !self.links.is_empty() || changed.any(|id| nodes.contains(id)) {
             return true;
         }
-        let new = || nodes.new();
-        new().next().is_some()
-            && spi::write(LEADS_ON, &[sql(new())], |row| row.get(1)) == [Some(true)]
+        nodes.made().next().is_some()
+            && spi::write(LEADS_ON, &[sql(nodes.made())], |row| row.get(1)) == [Some(true)]
     }
 }
 

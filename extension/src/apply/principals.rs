@@ -61,24 +61,24 @@ pub struct Nodes {
     /// Those that were before the batch.
     before: HashSet<Uuid>,
     /// Those that the batch makes, ascending.
-    new: BTreeSet<Uuid>,
+    made: BTreeSet<Uuid>,
 }
 
 impl Nodes {
     /// Of those that a batch is about, `before` of which were already.
     pub fn after(decision: &Decision, before: HashSet<Uuid>) -> Self {
-        let new = made(decision).filter(|id| !before.contains(id)).collect();
-        Self { before, new }
+        let made = made(decision).filter(|id| !before.contains(id)).collect();
+        Self { before, made }
     }
 
     /// Whether that is one now.
     pub fn contains(&self, id: &Uuid) -> bool {
-        self.before.contains(id) || self.new.contains(id)
+        self.before.contains(id) || self.made.contains(id)
     }
 
     /// Those that the batch makes.
-    pub fn new(&self) -> impl Iterator<Item = &Uuid> {
-        self.new.iter()
+    pub fn made(&self) -> impl Iterator<Item = &Uuid> {
+        self.made.iter()
     }
 }
 
@@ -105,7 +105,7 @@ pub fn lock(ids: &[Uuid], held: &mut Held) -> HashSet<Uuid> {
 pub fn update(known: &[Uuid], decision: &Decision, nodes: &Nodes) {
     let is_changed = |id: &Uuid| {
         let mut parts = ROWS.registers.iter().map(|(part, ..)| *part);
-        nodes.new.contains(id) || parts.any(|part| taken(decision, *id, part).is_some())
+        nodes.made.contains(id) || parts.any(|part| taken(decision, *id, part).is_some())
     };
     let changed: Vec<Uuid> = known.iter().copied().filter(is_changed).collect();
     if !changed.is_empty() {
