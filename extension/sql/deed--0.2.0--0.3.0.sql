@@ -50,7 +50,8 @@ ALTER TABLE deed.permission
 DROP INDEX deed.permission_by_recipient;
 CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, level, document_id)
   INCLUDE (expires_at) WHERE level IS NOT NULL;
-COMMENT ON INDEX deed.permission_by_recipient IS 'Lists: the documents of a recipient by id, and the trash.';
+COMMENT ON INDEX deed.permission_by_recipient IS
+  'Lists: the documents of a recipient by id, and the trash. Checks: many documents at once.';
 
 ALTER TABLE deed.listing SET (autovacuum_vacuum_scale_factor = 0.01);
 ALTER TABLE deed.listing DROP CONSTRAINT listing_pkey;

@@ -5,7 +5,8 @@
 -- What is this recipient granted, from a level on? Answered from the index alone.
 CREATE INDEX permission_by_recipient ON deed.permission (recipient_id, level, document_id)
   INCLUDE (expires_at) WHERE level IS NOT NULL;
-COMMENT ON INDEX deed.permission_by_recipient IS 'Lists: the documents of a recipient by id, and the trash.';
+COMMENT ON INDEX deed.permission_by_recipient IS
+  'Lists: the documents of a recipient by id, and the trash. Checks: many documents at once.';
 
 -- The same, newest first. Unique, but no primary key: those can't descend.
 CREATE UNIQUE INDEX listing_newest_first

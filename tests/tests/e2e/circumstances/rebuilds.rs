@@ -2,12 +2,13 @@
 
 use std::thread;
 
-use deed_tests::event::{Clock, id};
+use deed_tests::event::{Clock, Event, id};
 use deed_tests::owner::Owner;
 use deed_tests::process::wait_until;
 use deed_tests::stage::DEADLINE;
 use postgres::Client;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{Scene, TABLES, WRONG, WRONGLY_LISTED, code, one, run, some};
 use crate::ground::Ground;
@@ -114,6 +115,18 @@ fn tell_and_ask(owner: &mut Owner, clock: &mut Clock) {
     }
 }
 
+/// A plan of Anne's that is granted to all users, of whom Bob is one.
+fn for_users(clock: &mut Clock, plan: Uuid) -> [Event; 3] {
+    let [anne, bob] = ["anne", "bob"].map(id);
+    let mut granted = clock.granted(plan, bob, "viewer", anne);
+    granted.data["recipient"] = json!("users");
+    [
+        clock.created(plan, anne, "Plan"),
+        clock.registered(bob, "user", "Bob"),
+        granted,
+    ]
+}
+
 /// The planner locks all of a table's indexes at once, in the order of their ids, as REINDEX TABLE does:
 /// whoever locked one now and another later would meet it in a deadlock.
 #[test]
@@ -121,14 +134,7 @@ fn rebuilding_a_table_meets_no_check_in_a_deadlock() {
     let mut ground = Ground::new("rebuilds_tables");
     let clock = &mut Clock::default();
     let [plan, anne, bob] = ["plan", "anne", "bob"].map(id);
-    let mut for_users = clock.granted(plan, bob, "viewer", anne);
-    for_users.data["recipient"] = json!("users");
-    let events = [
-        clock.created(plan, anne, "Plan"),
-        clock.registered(bob, "user", "Bob"),
-        for_users,
-    ];
-    let records = events.map(|event| event.structured());
+    let records = for_users(clock, plan).map(|event| event.structured());
     ground.owner(0).apply(&records).expect("applied");
     let check = |who| format!("SELECT deed.has_permission('{who}', '{plan}', 'viewer')");
     let list = format!("SELECT EXISTS (SELECT FROM deed.list_documents('{anne}', sort => 'id'))");
@@ -274,16 +280,11 @@ fn until_it_is_old_enough(client: &mut Client, check: &str) {
 fn no_index_of_a_table_is_read_by_a_snapshot_older_than_it() {
     let mut ground = Ground::new("rebuilds_too_new_second");
     let clock = &mut Clock::default();
-    let [plan, anne, bob] = ["plan", "anne", "bob"].map(id);
-    let mut for_users = clock.granted(plan, bob, "viewer", anne);
-    for_users.data["recipient"] = json!("users");
-    let events = [
-        clock.created(plan, anne, "Plan"),
-        clock.registered(bob, "user", "Bob"),
-        for_users,
-        clock.removed(bob),
-    ];
-    let records = events.map(|event| event.structured());
+    let [plan, bob] = ["plan", "bob"].map(id);
+    let mut records: Vec<_> = for_users(clock, plan)
+        .map(|event| event.structured())
+        .into();
+    records.push(clock.removed(bob).structured());
     ground.owner(0).apply(&records).expect("applied");
     // Whether Bob is a user is asked of one index of principals, whether he is removed of another.
     let check = format!("SELECT deed.has_permission('{bob}', '{plan}', 'viewer')");
