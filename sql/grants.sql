@@ -28,16 +28,19 @@ GRANT EXECUTE ON FUNCTION
   deed.effective_level(uuid),
   deed.check_many(uuid, uuid[], deed.permission_level),
   deed.list_documents(uuid, deed.permission_level, deed.document_sort, text, integer),
+  deed.explain_permission(uuid, uuid),
   deed.list_permissions(uuid, text, integer),
+  deed.list_principals(uuid, deed.permission_level, text, integer),
+  deed.list_members(uuid, text, integer),
+  deed.list_deleted(uuid, text, integer),
+  deed.applied(text),
+  deed.wait_for(text, interval),
+  deed.share_link(text),
   deed.everyone(),
   deed.current_principal()
 TO deed_service, deed_api;
 
 GRANT EXECUTE ON FUNCTION
-  deed.explain_permission(uuid, uuid),
-  deed.list_principals(uuid, deed.permission_level, text, integer),
-  deed.list_members(uuid, text, integer),
-  deed.list_deleted(uuid, text, integer),
   deed.document(uuid),
   deed.users(),
   deed.apply(jsonb)

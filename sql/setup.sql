@@ -19,8 +19,16 @@ END
 $$;
 \ir roles.sql
 \ir grants.sql
-\ir http.sql
-\ir api.sql
+\ir http/answers.sql
+\ir http/arguments.sql
+\ir http/freshness.sql
+\ir http/identity.sql
+\ir api/checks.sql
+\ir api/lists.sql
+\ir api/sharing.sql
+\ir api/documents.sql
+\ir http/grants.sql
+\ir api/grants.sql
 COMMIT;
 
 -- A PostgREST that runs already reads the schema anew.

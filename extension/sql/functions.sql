@@ -160,6 +160,39 @@ CREATE FUNCTION deed.document(document uuid)
 COMMENT ON FUNCTION deed.document(uuid) IS
   'The document, whoever asks and also when it is deleted; no row when it is not created.';
 
+-- Freshness: whether what was produced is applied, for whoever wants to read their own write.
+
+CREATE FUNCTION deed.applied(token text) RETURNS boolean
+  LANGUAGE c STABLE STRICT PARALLEL RESTRICTED SECURITY DEFINER COST 1000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_applied_0_4';
+COMMENT ON FUNCTION deed.applied(text) IS
+  'Whether the records at these places in Kafka are applied: topic:partition:offset, several by comma. True when for each the position of some consumer group has passed it; false for a topic that nobody consumes.';
+
+CREATE FUNCTION deed.wait_for(token text, timeout interval) RETURNS boolean
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_wait_for_0_4';
+COMMENT ON FUNCTION deed.wait_for(text, interval) IS
+  'Waits until deed.applied, looking anew each time; false when that is not so within the timeout. Call it as a statement of its own before the read that is to see the write: a snapshot is taken once a statement.';
+
+-- Share links
+
+CREATE FUNCTION deed.share_link(token text) RETURNS uuid
+  LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    SELECT (pg_catalog.array_agg(l.id))[1]
+    FROM (
+      SELECT p.id FROM deed.principal AS p
+      WHERE p.token_sha256 = pg_catalog.sha256(pg_catalog.convert_to(share_link.token, 'UTF8'))
+        AND p.kind = 'anonymous' AND p.removed_at IS NULL
+      LIMIT 2) AS l
+    HAVING pg_catalog.count(*) = 1;
+  END;
+COMMENT ON FUNCTION deed.share_link(text) IS
+  'The share-link identity whose token this is: of kind anonymous and not removed. Null when there is none, or more than one.';
+
 -- Applying. As the owner, so that EXECUTE is all that a caller needs.
 
 CREATE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome

@@ -33,6 +33,10 @@ COMMENT ON INDEX deed.principal_removed IS 'Checks: principals through which not
 CREATE INDEX principal_node ON deed.principal (id) WHERE node;
 COMMENT ON INDEX deed.principal_node IS 'Lists: the groups and links among the recipients of a document.';
 
+-- Whose token is this? Not unique, for a constraint on event data could refuse a fact.
+CREATE INDEX principal_by_token ON deed.principal (token_sha256) WHERE token_sha256 IS NOT NULL;
+COMMENT ON INDEX deed.principal_by_token IS 'Share links: the identity that a token stands for.';
+
 -- Which share links were promoted to this principal?
 CREATE INDEX principal_by_promotion ON deed.principal (promoted_to, id)
   WHERE promoted_to IS NOT NULL;
@@ -51,3 +55,7 @@ COMMENT ON INDEX deed.membership_by_member IS 'Checks: the groups that a princip
 CREATE INDEX closure_by_group ON deed.closure (group_id, member_id);
 COMMENT ON INDEX deed.closure_by_group IS
   'Applying: whose closure changes with that of a group. Checks: how a principal of many groups reaches one of few recipients.';
+
+-- Who has passed this place in Kafka? Without next_offset, so that moving it stays within its page.
+CREATE INDEX stream_position_by_topic ON deed.stream_position (topic, partition);
+COMMENT ON INDEX deed.stream_position_by_topic IS 'Freshness: the positions of a partition, of all consumer groups.';

@@ -13,6 +13,8 @@ pub enum SqlState {
     Cursor,
     /// `PD004`: a page size outside 1 to 1,000.
     PageSize,
+    /// `PD005`: a position that names no places in Kafka.
+    Position,
     /// `PD006`: the arrays of a batch don't fit each other.
     MalformedBatch,
     /// `PD010`: another owner has claimed the partition.
@@ -37,6 +39,7 @@ impl SqlState {
             SqlState::IsolationLevel => b"PD002",
             SqlState::Cursor => b"PD003",
             SqlState::PageSize => b"PD004",
+            SqlState::Position => b"PD005",
             SqlState::MalformedBatch => b"PD006",
             SqlState::Fenced => b"PD010",
             SqlState::PositionBehind => b"PD011",

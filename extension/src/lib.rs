@@ -2,7 +2,7 @@
 //!
 //! `sql/` holds what a reader of the database sees; `pg` is the only room that knows Postgres from
 //! inside, and `pg::entry` lists the functions that SQL calls. [`apply`] takes events in,
-//! [`check`], [`list`] and [`explain`] answer.
+//! [`check`], [`list`] and [`explain`] answer, and [`freshness`] says whether they know of an event yet.
 
 pub mod apply;
 pub mod check;
@@ -10,6 +10,7 @@ pub mod check_many;
 pub mod closure;
 pub mod explain;
 pub mod failure;
+pub mod freshness;
 pub mod list;
 pub mod pg;
 

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fact;
 pub mod json;
 pub mod members;
+pub mod position;
 pub mod record;
 pub mod version;
 

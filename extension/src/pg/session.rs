@@ -1,6 +1,7 @@
 //! What the session and the database say of themselves.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long};
+use std::time::Duration;
 
 use deed_core::version::Instant;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
@@ -58,6 +59,25 @@ pub fn require_read_committed() -> Result<(), Failure> {
         )
         .hint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")),
     }
+}
+
+/// Sleeps; an interrupt, such as a statement's timeout, ends it by an error.
+pub fn pause(longest: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // At least one: a rest below a millisecond would be waited for without a pause.
+    let millis = longest.as_millis().clamp(1, 60_000) as c_long;
+    // SAFETY: MyLatch is the backend's own and is set up long before any function runs; whoever sets it
+    // does so for an interrupt, which is looked at behind the reset.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as c_int,
+            millis,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
 }
 
 fn isolation_level() -> c_int {

@@ -7,6 +7,7 @@
 mod applying;
 mod checks;
 mod explanations;
+mod freshness;
 mod lists;
 
 use pgrx::pg_guard;
