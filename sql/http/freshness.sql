@@ -4,19 +4,23 @@ CREATE OR REPLACE FUNCTION deed_http.wait_for(token text) RETURNS void
   LANGUAGE plpgsql SET search_path = ''
 AS $$
 DECLARE
-  longest constant interval := coalesce(nullif(pg_catalog.current_setting('deed_http.max_wait', true), ''), '2s');
-  places  constant integer := coalesce(nullif(pg_catalog.current_setting('deed_http.max_waiting', true), ''), '6');
-  -- Visitors, who may be anybody, leave half of the places to the others.
-  open_to constant integer := CASE deed_http.role() WHEN 'deed_anon' THEN places / 2 ELSE places END;
   -- The letters "deed": Deed's own among the advisory locks of this database.
-  ours    constant integer := x'64656564'::integer;
-  retry   constant jsonb := '{"Retry-After": "1"}';
+  ours  constant integer := x'64656564'::integer;
+  retry constant jsonb := '{"Retry-After": "1"}';
+  longest interval;
+  places  integer;
 BEGIN
   IF token IS NULL OR deed.applied(token) THEN
     RETURN;
   END IF;
+  longest := coalesce(nullif(pg_catalog.current_setting('deed_http.max_wait', true), ''), '2s');
+  places := coalesce(nullif(pg_catalog.current_setting('deed_http.max_waiting', true), ''), '6');
+  -- Visitors, who may be anybody, leave half of the places to the others.
+  IF deed_http.role() = 'deed_anon' THEN
+    places := places / 2;
+  END IF;
   -- A place is a lock, held until the transaction ends in whatever way. Those beyond the visitors' come first.
-  FOR place IN REVERSE open_to .. 1 LOOP
+  FOR place IN REVERSE places .. 1 LOOP
     IF pg_catalog.pg_try_advisory_xact_lock(ours, place) THEN
       IF deed.wait_for(token, longest) THEN
         RETURN;

@@ -1,15 +1,19 @@
 //! A PostgREST that serves one database, configured by the project's own `postgrest.conf`.
+//!
+//! [`request`]: questions and answers; [`token`]: who asks
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
-
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use std::time::Duration;
 
 use crate::place::Place;
 use crate::process::{Identity, Launch, Lifetime, Process, Signal, wait_until};
+use crate::spawn::run;
+
+pub mod request;
+pub mod token;
+
+pub use request::{Answer, Request};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -20,7 +24,7 @@ pub struct Spec {
     pub log: PathBuf,
     /// The authenticator's connection string.
     pub database_url: String,
-    /// What tokens are signed with, HS256.
+    /// What tokens are signed with: a secret for HS256, or a JWKS.
     pub jwt_secret: String,
     /// Its port on 127.0.0.1.
     pub port: u16,
@@ -37,24 +41,6 @@ pub struct PostgRest {
     process: Process,
 }
 
-/// An answer: status, body, and the header `Link`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body, as text.
-    pub body: String,
-    /// The header `Link`.
-    pub link: Option<String>,
-}
-
-impl Answer {
-    /// The body as JSON; text that is none is a JSON string.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| Value::String(self.body.clone()))
-    }
-}
-
 impl PostgRest {
     /// Starts it, and waits until it is ready.
     pub fn start(place: &Place, spec: Spec) -> Result<Self, String> {
@@ -69,10 +55,11 @@ impl PostgRest {
             .env("PGRST_SERVER_PORT", spec.port.to_string())
             .env("PGRST_ADMIN_SERVER_PORT", spec.admin_port.to_string());
         let mut process = Process::start(launch(&spec.log, spec.lifetime), &command)?;
-        let ready = format!("http://127.0.0.1:{}/ready", spec.admin_port);
+        let ready = format!("http://127.0.0.1:{}", spec.admin_port);
         let what = format!("PostgREST is ready, see {}", spec.log.display());
         wait_until(&what, DEADLINE, || {
-            if get(&ready, &[]).is_ok_and(|answer| answer.status == 200) {
+            let answer = Request::get("/ready").send_to(&ready);
+            if answer.is_ok_and(|answer| answer.status == 200) {
                 return Some(Ok(()));
             }
             (!process.lives()).then(|| Err(format!("PostgREST ended, see {}", spec.log.display())))
@@ -98,13 +85,22 @@ impl PostgRest {
 
     /// Asks for a path, with a bearer token or without.
     pub fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, String> {
-        let bearer = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<(&str, &str)> = bearer
-            .iter()
-            .map(|bearer| ("Authorization", bearer.as_str()))
-            .collect();
-        get(&format!("{}{path}", self.url()), &headers)
+        self.ask(Request::get(path).bearer(token))
     }
+
+    /// Asks.
+    pub fn ask(&self, request: Request) -> Result<Answer, String> {
+        request.send_to(&self.url())
+    }
+}
+
+/// The major version of the program that the tests run: answers of PostgREST's own differ.
+pub fn major(place: &Place) -> Result<u32, String> {
+    let program = place.postgrest();
+    let said = run(Command::new(&program).arg("--version"), None)?;
+    let digits = said.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let major = digits.split('.').next().unwrap_or_default().parse();
+    major.map_err(|_| format!("{}: no version in {said}", program.display()))
 }
 
 fn launch(log: &Path, lifetime: Lifetime) -> Launch<'_> {
@@ -115,47 +111,4 @@ fn launch(log: &Path, lifetime: Lifetime) -> Launch<'_> {
         polite: Signal::TERM,
         lifetime,
     }
-}
-
-/// Asks for an address.
-pub fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
-    let mut request = ureq::get(url)
-        .config()
-        .http_status_as_error(false)
-        .timeout_global(Some(DEADLINE))
-        .build();
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let mut response = request.call().map_err(|error| format!("{url}: {error}"))?;
-    let link = response
-        .headers()
-        .get("link")
-        .and_then(|link| link.to_str().ok())
-        .map(str::to_owned);
-    Ok(Answer {
-        status: response.status().as_u16(),
-        link,
-        body: response
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| format!("{url}: {error}"))?,
-    })
-}
-
-/// A token with exactly these claims.
-pub fn sign(secret: &str, claims: &Value) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    encode(&Header::default(), claims, &key).expect("claims made here are JSON")
-}
-
-/// A complete token for a principal: it lasts `valid` from now.
-pub fn token(secret: &str, role: &str, principal: Option<Uuid>, valid: Duration) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let expires = now.unwrap_or_default() + valid;
-    let mut claims = json!({ "role": role, "aud": "deed", "exp": expires.as_secs() });
-    if let Some(principal) = principal {
-        claims["sub"] = json!(principal);
-    }
-    sign(secret, &claims)
 }

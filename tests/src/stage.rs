@@ -167,10 +167,15 @@ impl<'a> Line<'a> {
 
     /// Starts a PostgREST for the database.
     pub fn postgrest(&self) -> PostgRest {
+        self.postgrest_trusting(JWT_SECRET)
+    }
+
+    /// Starts a PostgREST that trusts tokens signed with this secret, or with a key of this JWKS.
+    pub fn postgrest_trusting(&self, jwt_secret: &str) -> PostgRest {
         let spec = postgrest::Spec {
             log: FOLDER.join(format!("{}-postgrest.log", self.name)),
             database_url: self.postgres.api_url(&self.name),
-            jwt_secret: JWT_SECRET.to_owned(),
+            jwt_secret: jwt_secret.to_owned(),
             port: free_port().expect("a port"),
             admin_port: free_port().expect("a port"),
             lifetime: Lifetime::Bound,

@@ -8,7 +8,7 @@ use super::services::{DATABASE, Services};
 use super::state::State;
 use super::story;
 use crate::place::Place;
-use crate::postgrest::token;
+use crate::postgrest::token::token;
 use crate::secret_file;
 
 /// Tokens are signed anew at each start.

@@ -1,108 +1,186 @@
-//! Every row of `docs/HTTP.md`, section 7 ([`answers`], [`refusals`]), and what must stay out of
-//! reach ([`outside`]).
+//! The read API: every row of `docs/HTTP.md`, section 7 ([`answers`], [`refusals`], [`links`]), and
+//! what must stay out of reach ([`attacks`], [`tokens`], [`surface`]).
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use deed_tests::event::{Clock, id};
-use deed_tests::postgrest::{Answer, PostgRest, token};
-use deed_tests::stage::{DEADLINE, JWT_SECRET, Line};
+use deed_tests::event::{Clock, Event, id};
+use deed_tests::postgrest::token::token;
+use deed_tests::postgrest::{self, Answer, PostgRest, Request};
+use deed_tests::stage::{DEADLINE, JWT_SECRET, Line, PLACE};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 mod answers;
-mod outside;
+mod attacks;
+mod documents;
+mod freshness;
+mod links;
+
+mod pages;
 mod refusals;
+mod surface;
+mod tokens;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// The tokens of share links, which events carry as digests.
+const LINK: &str = "the token of a link";
+const REVOKED: &str = "the token of a link that was revoked";
+const SHARED: &str = "the token of two links";
+
 /// The documents and people of section 7, behind a PostgREST.
-struct Scene {
-    http: PostgRest,
-    failures: Vec<String>,
+pub struct Scene {
+    pub line: Line<'static>,
+    pub http: PostgRest,
+}
+
+static SCENE: LazyLock<Scene> = LazyLock::new(|| Scene::set("http"));
+
+/// What `PostgREST` itself answers, in version 12 and in those from 14 on; the latter is what their
+/// documentation and source say: not seen here.
+fn either<T>(twelve: T, later: T) -> T {
+    match postgrest::major(&PLACE).expect("a version") {
+        12 => twelve,
+        _ => later,
+    }
 }
 
 fn document(n: u32) -> Uuid {
     id(&format!("http D{n}"))
 }
 
-fn alice() -> Uuid {
-    id("http alice")
+fn who(name: &str) -> Uuid {
+    id(&format!("http {name}"))
 }
 
-fn bob() -> Uuid {
-    id("http bob")
+fn of(name: &str) -> String {
+    token(JWT_SECRET, "deed_user", Some(who(name)), MINUTE)
 }
 
-fn of(principal: Uuid) -> String {
-    token(JWT_SECRET, "deed_user", Some(principal), MINUTE)
+fn service(sub: Option<&str>) -> String {
+    token(JWT_SECRET, "deed_service", sub.map(who), MINUTE)
+}
+
+fn digest(token: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(token))
+}
+
+/// A share link comes to be.
+fn link(clock: &mut Clock, principal: Uuid, token: &str) -> Event {
+    let data = json!({ "kind": "anonymous", "token_sha256": digest(token) });
+    clock.event("principal.registered", principal, data)
+}
+
+fn events(clock: &mut Clock) -> Vec<Event> {
+    let [alice, bob, cara, team, shared, revoked] =
+        ["alice", "bob", "cara", "team", "link", "revoked"].map(who);
+    let everyone = json!({ "recipient": "everyone", "level": "viewer", "granted_by": bob });
+    vec![
+        clock.registered(alice, "user", "Alice"),
+        clock.registered(cara, "user", "Cara"),
+        clock.registered(team, "group", "Team"),
+        clock.member_added(team, bob),
+        clock.created(document(1), alice, "One"),
+        clock.granted(document(1), bob, "viewer", alice),
+        clock.created(document(2), bob, "Two"),
+        clock.created(document(3), alice, "Three"),
+        clock.deleted(document(3), alice),
+        clock.created(document(4), bob, "Four"),
+        clock.event("permission.granted", document(4), everyone),
+        clock.created(document(5), alice, "Five"),
+        clock.granted(document(5), team, "viewer", alice),
+        clock.granted(document(5), shared, "editor", alice),
+        clock.granted(document(5), revoked, "editor", alice),
+        link(clock, shared, LINK),
+        link(clock, revoked, REVOKED),
+        clock.removed(revoked),
+        link(clock, who("twin"), SHARED),
+        link(clock, who("other twin"), SHARED),
+        clock.created(document(6), cara, "Six"),
+        clock.removed(cara),
+    ]
 }
 
 impl Scene {
+    /// The one that tests share which change nothing.
+    pub fn shared() -> &'static Self {
+        &SCENE
+    }
+
     fn set(name: &str) -> Self {
         let line = Line::shared(name, 1);
         let mut consumer = line.consumer("a");
-        let mut clock = Clock::default();
-        let everyone = json!({ "recipient": "everyone", "level": "viewer", "granted_by": bob() });
-        let events = [
-            clock.registered(alice(), "user", "Alice"),
-            clock.created(document(1), alice(), "One"),
-            clock.granted(document(1), bob(), "viewer", alice()),
-            clock.created(document(2), bob(), "Two"),
-            clock.created(document(3), alice(), "Three"),
-            clock.deleted(document(3), alice()),
-            clock.created(document(4), bob(), "Four"),
-            clock.event("permission.granted", document(4), everyone),
-        ];
-        line.send(&events.map(|event| event.structured()));
+        let events = events(&mut Clock::default());
+        let records: Vec<_> = events.iter().map(Event::structured).collect();
+        line.send(&records);
         line.wait_until_applied();
         consumer.stop(DEADLINE).expect("stops");
         Self {
             http: line.postgrest(),
-            failures: Vec::new(),
+            line,
         }
     }
 
-    /// Asks, with `D1` and the like in place of ids.
-    fn get(&self, bearer: Option<&str>, path: &str) -> Answer {
-        let mut path = path
-            .replace("ALICE", &alice().to_string())
-            .replace("BOB", &bob().to_string());
-        for n in [1, 2, 3, 4, 9] {
+    /// A path with `D1`, `ALICE` and the like in place of ids.
+    fn path(path: &str) -> String {
+        let mut path = path.to_owned();
+        for name in ["alice", "bob", "cara", "team", "link"] {
+            path = path.replace(&name.to_uppercase(), &who(name).to_string());
+        }
+        for n in [1, 2, 3, 4, 5, 6, 9] {
             path = path.replace(&format!("D{n}"), &document(n).to_string());
         }
-        self.http.get(&path, bearer).expect("an answer")
+        path
     }
 
+    fn get(&self, bearer: Option<&str>, path: &str) -> Answer {
+        self.ask(Request::get(&Self::path(path)).bearer(bearer))
+    }
+
+    fn ask(&self, request: Request) -> Answer {
+        self.http.ask(request).expect("an answer")
+    }
+}
+
+/// What did not answer as expected; the test fails with all of it.
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
     /// Expects a status and a whole body.
-    fn gives(&mut self, bearer: Option<&str>, path: &str, body: Value) {
-        let answer = self.get(bearer, path);
-        if (answer.status, answer.json()) != (200, body.clone()) {
-            self.failures
-                .push(format!("{path}: {answer:?}, expected 200 {body}"));
+    fn gives(&mut self, what: &str, answer: &Answer, body: &Value) {
+        if (answer.status, &answer.json()) != (200, body) {
+            self.0
+                .push(format!("{what}: {answer:?}, expected 200 {body}"));
         }
     }
 
     /// Expects an error with this code whose message begins so.
-    fn refuses(
-        &mut self,
-        bearer: Option<&str>,
-        path: &str,
-        status: u16,
-        code: &str,
-        message: &str,
-    ) {
-        let answer = self.get(bearer, path);
+    fn refuses(&mut self, what: &str, answer: &Answer, status: u16, code: &str, message: &str) {
         let error = answer.json();
         let said = error["message"].as_str().unwrap_or_default();
-        if answer.status != status || error["code"] != json!(code) || !said.starts_with(message) {
-            self.failures.push(format!(
-                "{path}: {answer:?}, expected {status} {code} {message}"
+        let right = answer.status == status && error["code"] == code && said.starts_with(message);
+        if !right {
+            self.0.push(format!(
+                "{what}: {answer:?}, expected {status} {code} {message}"
             ));
         }
     }
 
-    fn done(self) {
-        assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
+    fn expect(&mut self, what: &str, holds: bool) {
+        if !holds {
+            self.0.push(what.to_owned());
+        }
+    }
+}
+
+impl Drop for Findings {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.0.is_empty(), "{}", self.0.join("\n"));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deed_tests::event::{Clock, Event, id};
-use deed_tests::postgrest::token;
+use deed_tests::postgrest::token::token;
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, JWT_SECRET, Line};
 use serde_json::json;

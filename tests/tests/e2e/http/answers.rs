@@ -1,108 +1,313 @@
 //! What a complete question gives.
 
-use deed_tests::postgrest::token;
-use deed_tests::stage::JWT_SECRET;
+use deed_tests::postgrest::Request;
 use serde_json::{Value, json};
 
-use super::{MINUTE, Scene, alice, bob, document, ids, of};
+use super::{Findings, Scene, document, ids, of, service, who};
+
+/// Caller, path, whole body.
+fn rows() -> Vec<(Option<String>, String, Value)> {
+    let [alice, bob] = ["alice", "bob"].map(|name| Some(of(name)));
+    let (nobody, s, with_sub) = (None, Some(service(None)), Some(service(Some("alice"))));
+    let row = |caller: &Option<String>, path: &str, body| (caller.clone(), path.to_owned(), body);
+    let mut holders = vec![
+        json!({ "recipient_id": who("alice"), "level": "owner", "name": "Alice" }),
+        json!({ "recipient_id": who("bob"), "level": "viewer", "name": null }),
+    ];
+    holders.sort_by_key(|holder| holder["recipient_id"].to_string());
+    let mut reached = vec![
+        json!({ "principal_id": who("alice"), "level": "owner" }),
+        json!({ "principal_id": who("bob"), "level": "viewer" }),
+        json!({ "principal_id": who("link"), "level": "editor" }),
+    ];
+    reached.sort_by_key(|reached| reached["principal_id"].to_string());
+    let of_bob = json!([{ "level": "viewer", "counts": true, "reason": "granted",
+        "recipient_id": who("team"), "via": [] }]);
+    let of_nobody = json!([{ "level": "viewer", "counts": true, "reason": "granted",
+        "recipient_id": "00000000-0000-0000-0000-000000000001" }]);
+    let one = json!([{ "id": document(1), "title": "One", "level": "owner" }]);
+    let three = json!([{ "document_id": document(3), "title": "Three" }]);
+    let members = json!([{ "member_id": who("bob") }]);
+    let levels = json!([{ "level": "owner" }, { "level": null }]);
+    let explain = "/rpc/explain_permission?select=level,counts,reason,recipient_id";
+    let mut rows = vec![
+        row(
+            &alice,
+            "/rpc/has_permission?document=D1&level=owner",
+            json!(true),
+        ),
+        row(
+            &bob,
+            "/rpc/has_permission?document=D1&level=viewer",
+            json!(true),
+        ),
+        row(
+            &bob,
+            "/rpc/has_permission?document=D1&level=editor",
+            json!(false),
+        ),
+        row(&alice, "/rpc/effective_level?document=D1", json!("owner")),
+        row(&bob, "/rpc/effective_level?document=D1", json!("viewer")),
+        row(&bob, "/rpc/effective_level?document=D5", json!("viewer")),
+        row(&nobody, "/rpc/effective_level?document=D1", Value::Null),
+        row(&alice, "/rpc/effective_level?document=D4", json!("viewer")),
+        row(&nobody, "/rpc/effective_level?document=D4", json!("viewer")),
+        row(
+            &alice,
+            "/rpc/list_documents?sort=id&select=document_id",
+            ids(&[1, 4, 5], "document_id"),
+        ),
+        row(
+            &nobody,
+            "/rpc/list_documents?select=document_id",
+            ids(&[4], "document_id"),
+        ),
+        row(
+            &bob,
+            "/rpc/list_documents?level=owner&sort=id&select=document_id",
+            ids(&[2, 4], "document_id"),
+        ),
+        row(
+            &alice,
+            "/rpc/list_deleted?select=document_id,title",
+            three.clone(),
+        ),
+        row(&bob, "/rpc/list_deleted", json!([])),
+        row(&nobody, "/rpc/list_deleted", json!([])),
+        row(
+            &alice,
+            "/rpc/list_permissions?document=D1&select=recipient_id,level,name",
+            json!(holders),
+        ),
+        row(
+            &alice,
+            "/rpc/list_principals?document=D5&select=principal_id,level",
+            json!(reached),
+        ),
+        row(
+            &alice,
+            "/rpc/list_principals?document=D5&level=owner&select=level",
+            json!([{ "level": "owner" }]),
+        ),
+        row(
+            &alice,
+            &format!("{explain},via&document=D5&principal=BOB"),
+            of_bob.clone(),
+        ),
+        row(
+            &s,
+            &format!("{explain},via&document=D5&principal=BOB"),
+            of_bob,
+        ),
+        row(
+            &s,
+            &format!("{explain}&document=D4&principal=ALICE"),
+            of_nobody,
+        ),
+        row(
+            &alice,
+            "/rpc/explain_permission?document=D1&select=reason",
+            json!([{ "reason": "granted" }]),
+        ),
+        row(
+            &alice,
+            "/rpc/explain_permission?document=D1&principal=CARA",
+            json!([]),
+        ),
+        row(&alice, "/documents?id=eq.D1&select=id,title,level", one),
+        row(&nobody, "/documents?select=id", ids(&[4], "id")),
+        row(
+            &alice,
+            "/rpc/effective_level?document=D1&principal=ALICE",
+            json!("owner"),
+        ),
+        row(
+            &s,
+            "/rpc/effective_level?document=D1&principal=BOB",
+            json!("viewer"),
+        ),
+        row(
+            &s,
+            "/rpc/list_deleted?principal=ALICE&select=document_id,title",
+            three,
+        ),
+        row(
+            &s,
+            "/rpc/list_members?group_id=TEAM&select=member_id",
+            members.clone(),
+        ),
+        row(
+            &s,
+            "/rpc/list_members?group_id=TEAM&principal=ALICE&select=member_id",
+            members,
+        ),
+        row(&s, "/rpc/list_members?group_id=ALICE", json!([])),
+        row(
+            &s,
+            "/documents?select=id&order=id",
+            ids(&[1, 2, 4, 5, 6], "id"),
+        ),
+        row(
+            &with_sub,
+            "/documents?id=in.(D1,D2)&select=level&order=level",
+            levels,
+        ),
+    ];
+    for hidden in ["D2", "D3", "D9"] {
+        let check = format!("/rpc/has_permission?document={hidden}&level=viewer");
+        rows.push(row(&alice, &check, json!(false)));
+        rows.push(row(
+            &alice,
+            &format!("/rpc/effective_level?document={hidden}"),
+            Value::Null,
+        ));
+        rows.push(row(
+            &alice,
+            &format!("/documents?id=eq.{hidden}"),
+            json!([]),
+        ));
+    }
+    rows
+}
 
 #[test]
 fn answers_are_those_of_the_page() {
-    let mut scene = Scene::set("http_answers");
-    let (alice_token, bob_token) = (of(alice()), of(bob()));
-    let (a, b) = (Some(alice_token.as_str()), Some(bob_token.as_str()));
-    scene.gives(
-        a,
-        "/rpc/has_permission?document=D1&level=owner",
-        json!(true),
-    );
-    scene.gives(
-        b,
-        "/rpc/has_permission?document=D1&level=viewer",
-        json!(true),
-    );
-    scene.gives(
-        b,
-        "/rpc/has_permission?document=D1&level=editor",
-        json!(false),
-    );
-    for hidden in ["D2", "D3", "D9"] {
-        scene.gives(
-            a,
-            &format!("/rpc/has_permission?document={hidden}&level=viewer"),
-            json!(false),
-        );
-        scene.gives(
-            a,
-            &format!("/rpc/effective_level?document={hidden}"),
-            Value::Null,
-        );
-        scene.gives(a, &format!("/documents?id=eq.{hidden}"), json!([]));
-        let path = format!("/rpc/list_permissions?document={hidden}");
-        scene.refuses(a, &path, 404, "PT404", "document: ");
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    for (caller, path, body) in rows() {
+        findings.gives(&path, &scene.get(caller.as_deref(), &path), &body);
     }
-    scene.gives(a, "/rpc/effective_level?document=D1", json!("owner"));
-    scene.gives(b, "/rpc/effective_level?document=D1", json!("viewer"));
-    scene.gives(None, "/rpc/effective_level?document=D1", Value::Null);
-    for caller in [a, None] {
-        scene.gives(caller, "/rpc/effective_level?document=D4", json!("viewer"));
-    }
-    scene.gives(
-        a,
-        "/rpc/list_documents?sort=id&select=document_id",
-        ids(&[1, 4], "document_id"),
-    );
-    scene.gives(
-        None,
-        "/rpc/list_documents?select=document_id",
-        ids(&[4], "document_id"),
-    );
-    let owned = "/rpc/list_documents?level=owner&sort=id&select=document_id";
-    scene.gives(b, owned, ids(&[2, 4], "document_id"));
-    let mut holders = vec![
-        json!({ "recipient_id": alice(), "level": "owner", "name": "Alice" }),
-        json!({ "recipient_id": bob(), "level": "viewer", "name": null }),
-    ];
-    holders.sort_by_key(|holder| holder["recipient_id"].to_string());
-    let permissions = "/rpc/list_permissions?document=D1&select=recipient_id,level,name";
-    scene.gives(a, permissions, json!(holders));
-    for caller in [b, None] {
-        let document = if caller.is_some() { "D1" } else { "D4" };
-        let path = format!("/rpc/list_permissions?document={document}");
-        scene.refuses(caller, &path, 403, "PT403", "document: its permissions");
-    }
-    let one = json!([{ "id": document(1), "title": "One", "level": "owner" }]);
-    scene.gives(a, "/documents?id=eq.D1&select=id,title,level", one);
-    scene.gives(None, "/documents?select=id", ids(&[4], "id"));
-    scene.gives(
-        a,
-        "/rpc/effective_level?document=D1&principal=ALICE",
-        json!("owner"),
-    );
+}
 
-    let service = token(JWT_SECRET, "deed_service", None, MINUTE);
-    let s = Some(service.as_str());
-    scene.gives(
-        s,
-        "/rpc/effective_level?document=D1&principal=BOB",
-        json!("viewer"),
+#[test]
+fn many_documents_are_answered_in_their_order() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let asked = [4, 9, 1, 1, 2].map(document);
+    let body = json!({ "documents": asked, "level": "viewer" });
+    let row = |(document, allowed)| json!({ "document_id": document, "allowed": allowed });
+    let rows = |allowed: [bool; 5]| asked.into_iter().zip(allowed).map(row).collect::<Value>();
+    let alice = of("alice");
+    let answer = scene.ask(Request::post("/rpc/check_many", &body).bearer(Some(&alice)));
+    findings.gives("alice", &answer, &rows([true, false, true, true, false]));
+    let answer = scene.ask(Request::post("/rpc/check_many", &body));
+    findings.gives("nobody", &answer, &rows([true, false, false, false, false]));
+    let mut of_bob = body.clone();
+    of_bob["principal"] = json!(who("bob"));
+    let asking = Request::post("/rpc/check_many", &of_bob).bearer(Some(&service(None)));
+    let answer = scene.ask(asking);
+    findings.gives("a service", &answer, &rows([true, false, true, true, true]));
+    let none = Request::post(
+        "/rpc/check_many",
+        &json!({ "documents": [], "level": "owner" }),
     );
-    scene.gives(s, "/documents?select=id&order=id", ids(&[1, 2, 4], "id"));
-    for route in [
-        "has_permission?document=D1&level=viewer",
-        "list_documents?sort=id",
+    findings.gives("none", &scene.ask(none), &json!([]));
+}
+
+/// A valid token of a principal that was removed: nothing, and no error.
+#[test]
+fn a_removed_principal_gets_nothing() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let cara = of("cara");
+    let nothing = [
+        ("/rpc/has_permission?document=D6&level=viewer", json!(false)),
+        ("/rpc/has_permission?document=D4&level=viewer", json!(false)),
+        ("/rpc/effective_level?document=D6", Value::Null),
+        ("/rpc/list_documents", json!([])),
+        ("/rpc/list_deleted", json!([])),
+        ("/documents", json!([])),
+    ];
+    for (path, body) in nothing {
+        findings.gives(path, &scene.get(Some(&cara), path), &body);
+    }
+    let path = "/rpc/list_permissions?document=D6";
+    findings.refuses(
+        path,
+        &scene.get(Some(&cara), path),
+        404,
+        "PT404",
+        "document: ",
+    );
+}
+
+/// What must not differ: status, headers but the date, and body.
+#[test]
+fn a_hidden_document_is_like_one_that_never_was() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let alice = of("alice");
+    for path in [
+        "/rpc/has_permission?level=viewer&document=",
+        "/rpc/effective_level?document=",
+        "/rpc/list_permissions?document=",
+        "/rpc/list_principals?document=",
+        "/rpc/explain_permission?document=",
+        "/rpc/explain_permission?principal=BOB&document=",
+        "/documents?id=eq.",
     ] {
-        scene.refuses(
-            s,
-            &format!("/rpc/{route}"),
-            400,
-            "PT400",
-            "principal: expected a uuid",
-        );
-        for caller in [a, None] {
-            let path = format!("/rpc/{route}&principal=BOB");
-            scene.refuses(caller, &path, 403, "PT403", "principal: only a service");
+        let answer = |document: &str| {
+            let mut answer = scene.get(Some(&alice), &format!("{path}{document}"));
+            for (name, value) in &mut answer.headers {
+                if name == "date" {
+                    value.clear();
+                }
+                // It repeats the path.
+                *value = value.replace(&Scene::path(document), "");
+            }
+            answer
+        };
+        let absent = answer("D9");
+        for hidden in ["D2", "D3"] {
+            let hidden = answer(hidden);
+            findings.expect(
+                &format!("{path}: {hidden:?} but {absent:?}"),
+                hidden == absent,
+            );
         }
     }
-    scene.done();
+}
+
+#[test]
+fn nobody_keeps_an_answer_and_pages_of_other_origins_read_its_headers() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let alice = of("alice");
+    for path in [
+        "/rpc/has_permission?document=D1&level=owner",
+        "/rpc/list_documents?page_size=1",
+        "/rpc/list_permissions?document=D2",
+        "/rpc/list_permissions?document=x",
+        "/documents?id=eq.D1",
+    ] {
+        let request = Request::get(&Scene::path(path)).bearer(Some(&alice));
+        let answer = scene.ask(request.header("Origin", "https://app.example"));
+        let cache = answer.header("cache-control");
+        findings.expect(
+            &format!("{path}: {cache:?}"),
+            cache.as_deref() == Some("private, no-store"),
+        );
+        let exposed = answer.header("access-control-expose-headers");
+        let readable = exposed.as_deref().unwrap_or_default();
+        findings.expect(
+            &format!("{path}: {exposed:?}"),
+            ["Link", "Retry-After"]
+                .iter()
+                .all(|name| readable.contains(name)),
+        );
+        let origin = answer.header("access-control-allow-origin");
+        findings.expect(&format!("{path}: {origin:?}"), origin.is_some());
+    }
+    let preflight = Request::new("OPTIONS", "/rpc/list_documents")
+        .header("Origin", "https://app.example")
+        .header("Access-Control-Request-Method", "GET")
+        .header(
+            "Access-Control-Request-Headers",
+            "authorization,share-link,deed-position",
+        );
+    let allowed = scene.ask(preflight).header("access-control-allow-headers");
+    let allowed = allowed.unwrap_or_default().to_lowercase();
+    for header in ["authorization", "share-link", "deed-position"] {
+        findings.expect(&format!("{header} in {allowed}"), allowed.contains(header));
+    }
 }

@@ -1,118 +1,283 @@
 //! What is wrong is refused, and named.
 
-use deed_tests::postgrest::sign;
-use deed_tests::stage::JWT_SECRET;
+use deed_tests::postgrest::Request;
 use serde_json::{Value, json};
 
-use super::{Scene, alice, bob, ids, of};
+use super::{Findings, Scene, document, either, of, service};
 
-#[test]
-fn wrong_arguments_and_tokens_are_refused_by_name() {
-    let mut scene = Scene::set("http_refusals");
-    let alice_token = of(alice());
-    let a = Some(alice_token.as_str());
-    let check = "/rpc/has_permission?document=D1&level=viewer";
-    scene.refuses(
-        a,
-        "/rpc/effective_level?document=x",
-        400,
-        "PT400",
-        "document: expected a uuid",
+/// Caller, path, status, code, how the message begins.
+type Refusal = (Option<String>, String, u16, &'static str, &'static str);
+
+const UUID: &str = ": expected a uuid";
+const LEVELS: &str = "level: expected one of viewer, editor, owner";
+
+fn rows() -> Vec<Refusal> {
+    let [alice, bob] = ["alice", "bob"].map(|name| Some(of(name)));
+    let (nobody, s) = (None, Some(service(None)));
+    let mut rows: Vec<Refusal> = Vec::new();
+    let mut row = |caller: &Option<String>, path: &str, status, code, message| {
+        rows.push((caller.clone(), path.to_owned(), status, code, message));
+    };
+    for hidden in ["D2", "D3", "D9"] {
+        for route in ["list_permissions", "list_principals", "explain_permission"] {
+            let path = format!("/rpc/{route}?document={hidden}");
+            row(&alice, &path, 404, "PT404", "document: there is none");
+        }
+    }
+    for (caller, document) in [(&bob, "D1"), (&nobody, "D4")] {
+        for (route, message) in [
+            (
+                "list_permissions",
+                "document: its permissions are for editors",
+            ),
+            (
+                "list_principals",
+                "document: who has access to it is for editors",
+            ),
+            ("explain_permission", "document: why somebody holds"),
+        ] {
+            let path = format!("/rpc/{route}?document={document}");
+            row(caller, &path, 403, "PT403", message);
+        }
+    }
+    row(
+        &bob,
+        "/rpc/explain_permission?document=D1&principal=ALICE",
+        403,
+        "PT403",
+        "document: why",
     );
-    scene.refuses(
-        a,
-        &format!("{check}&principal=x"),
-        400,
-        "PT400",
-        "principal: expected a uuid",
-    );
-    for level in ["admin", ""] {
-        let path = format!("/rpc/has_permission?document=D1&level={level}");
-        scene.refuses(
-            a,
+    for document in ["D3", "D9"] {
+        let path = format!("/rpc/explain_permission?document={document}&principal=ALICE");
+        row(&s, &path, 404, "PT404", "document: there is none");
+    }
+    for caller in [&nobody, &alice] {
+        let path = "/rpc/list_members?group_id=TEAM";
+        row(
+            caller,
+            path,
+            403,
+            "PT403",
+            "group_id: the members of groups are for services",
+        );
+    }
+    for route in [
+        "has_permission?document=D1&level=viewer",
+        "effective_level?document=D1",
+        "list_documents?sort=id",
+        "list_deleted?page_size=50",
+        "list_permissions?document=D1",
+        "list_principals?document=D1",
+        "explain_permission?document=D1",
+    ] {
+        let path = format!("/rpc/{route}");
+        row(
+            &s,
             &path,
             400,
             "PT400",
-            "level: expected one of viewer, editor, owner",
+            "principal: expected a uuid, for the token has no sub",
         );
+        row(
+            &alice,
+            &format!("{path}&principal=x"),
+            400,
+            "PT400",
+            "principal: expected a uuid",
+        );
+        // An owner may ask why anybody holds a level.
+        if !route.starts_with("explain") {
+            for caller in [&alice, &nobody] {
+                let path = format!("{path}&principal=BOB");
+                row(caller, &path, 403, "PT403", "principal: only a service");
+            }
+        }
     }
-    let list = "/rpc/list_documents?";
-    scene.refuses(
-        a,
-        &format!("{list}sort=title"),
+    for (route, argument) in [
+        ("has_permission?level=viewer&", "document"),
+        ("effective_level?", "document"),
+        ("list_permissions?", "document"),
+        ("list_principals?", "document"),
+        ("explain_permission?", "document"),
+    ] {
+        for wrong in ["x", "", "7807ad5e19245a4ab6e2599913ab2ce2", "%7BD1%7D"] {
+            let path = format!("/rpc/{route}{argument}={wrong}");
+            row(&alice, &path, 400, "PT400", "document: expected a uuid");
+        }
+    }
+    row(
+        &s,
+        "/rpc/list_members?group_id=x",
         400,
         "PT400",
-        "sort: expected one of",
+        "group_id: expected a uuid",
     );
-    for size in ["many", "-1"] {
-        let path = format!("{list}page_size={size}");
-        scene.refuses(a, &path, 400, "PT400", "page_size: expected a whole number");
+    for route in [
+        "has_permission?document=D1",
+        "list_documents?",
+        "list_principals?document=D1",
+    ] {
+        for level in ["admin", "", "OWNER", "owner%20"] {
+            row(
+                &alice,
+                &format!("/rpc/{route}&level={level}"),
+                400,
+                "PT400",
+                LEVELS,
+            );
+        }
     }
-    for size in ["0", "1001"] {
-        scene.refuses(a, &format!("{list}page_size={size}"), 400, "PD004", "");
+    row(
+        &alice,
+        "/rpc/list_documents?sort=title",
+        400,
+        "PT400",
+        "sort: expected one of last_modified, id",
+    );
+    for list in [
+        "list_documents?",
+        "list_deleted?",
+        "list_permissions?document=D1&",
+        "list_principals?document=D1&",
+    ] {
+        for size in ["many", "-1", "", "1.5", "1e3", "0x10", "10000000000"] {
+            let path = format!("/rpc/{list}page_size={size}");
+            row(
+                &alice,
+                &path,
+                400,
+                "PT400",
+                "page_size: expected a whole number",
+            );
+        }
+        for size in ["0", "1001"] {
+            row(
+                &alice,
+                &format!("/rpc/{list}page_size={size}"),
+                400,
+                "PD004",
+                "page_size is",
+            );
+        }
+        for after in ["x", "", "AQADBCLax3TGguizQjOxUj67uVPrPWRGZnNvqMDPck8j"] {
+            row(
+                &alice,
+                &format!("/rpc/{list}after={after}"),
+                400,
+                "PD003",
+                "after: ",
+            );
+        }
     }
-    for after in ["x", ""] {
-        scene.refuses(a, &format!("{list}after={after}"), 400, "PD003", "");
-    }
-    let bob_token = of(bob());
-    let b = Some(bob_token.as_str());
-    let page = scene.get(b, &format!("{list}page_size=1&sort=id")).json();
-    let cursor = page[0]["cursor"].as_str().expect("a cursor").to_owned();
-    for (caller, sort) in [(b, "last_modified"), (a, "id")] {
-        let path = format!("{list}sort={sort}&after={cursor}");
-        scene.refuses(caller, &path, 400, "PD003", "");
-    }
-    let rest = format!("{list}sort=id&after={cursor}&select=document_id");
-    let all = ids(&[1, 2, 4], "document_id");
-    scene.gives(b, &rest, json!([all[1], all[2]]));
+    // PostgREST's own.
+    row(
+        &alice,
+        "/rpc/has_permission?document=D1",
+        404,
+        "PGRST202",
+        "",
+    );
+    row(&alice, "/rpc/list_documents?nothing=1", 404, "PGRST202", "");
+    row(&alice, "/documents?id=eq.x", 400, "22P02", "");
+    row(&alice, "/documents?nothing=eq.1", 400, "42703", "");
+    row(&alice, "/documents?id=x", 400, "PGRST100", "");
+    row(&alice, "/documents?select=id.count()", 400, "PGRST123", "");
+    row(&alice, "/nothing", 404, either("42P01", "PGRST205"), "");
+    rows
+}
 
-    let complete =
-        json!({ "role": "deed_user", "sub": alice(), "aud": "deed", "exp": 4_000_000_000_u64 });
-    let token_with = |name: &str, value: Option<Value>| {
-        let mut claims = complete.clone();
-        match value {
-            Some(value) => claims[name] = value,
-            None => drop(claims.as_object_mut().map(|claims| claims.remove(name))),
-        }
-        sign(JWT_SECRET, &claims)
-    };
-    let tokens = [
-        (sign(JWT_SECRET, &complete), 200, ""),
-        (token_with("aud", None), 401, "PT401"),
-        (token_with("exp", None), 401, "PT401"),
-        (token_with("sub", None), 401, "PT401"),
-        (token_with("sub", Some(json!("alice"))), 401, "PT401"),
-        (token_with("sub", Some(json!(""))), 401, "PT401"),
-        (token_with("aud", Some(json!("other"))), 401, "PGRST301"),
-        (
-            token_with("exp", Some(json!(1_000_000_000))),
-            401,
-            "PGRST301",
-        ),
-        (
-            sign("another secret of 32 characters or more", &complete),
-            401,
-            "PGRST301",
-        ),
-        ("no.token.atall".to_owned(), 401, "PGRST301"),
-        (
-            token_with("role", Some(json!("deed_authenticator"))),
-            401,
-            "PT401",
-        ),
-        (token_with("role", Some(json!("postgres"))), 403, "42501"),
-        (token_with("role", Some(json!("deed_api"))), 403, "42501"),
-        (
-            token_with("role", Some(json!("deed_consumer"))),
-            403,
-            "42501",
-        ),
+#[test]
+fn wrong_arguments_are_refused_by_name() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    for (caller, path, status, code, message) in rows() {
+        let answer = scene.get(caller.as_deref(), &path);
+        findings.refuses(&path, &answer, status, code, message);
+    }
+}
+
+#[test]
+fn wrong_lists_of_documents_are_refused() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let (one, alice) = (document(1), of("alice"));
+    let many: Value = (0..1001).map(|_| json!(one)).collect();
+    let wrong = [
+        Value::Null,
+        json!("x"),
+        json!(one),
+        json!({ "0": one }),
+        json!([1]),
+        json!([null]),
+        json!(["x"]),
+        json!([[one]]),
+        many,
     ];
-    for (bearer, status, code) in tokens {
-        match status {
-            200 => scene.gives(Some(&bearer), check, json!(true)),
-            _ => scene.refuses(Some(&bearer), check, status, code, ""),
+    let ask = |body: &Value| scene.ask(Request::post("/rpc/check_many", body).bearer(Some(&alice)));
+    for documents in wrong {
+        let answer = ask(&json!({ "documents": documents, "level": "viewer" }));
+        let what = documents.to_string();
+        findings.refuses(
+            &what,
+            &answer,
+            400,
+            "PT400",
+            "documents: expected a list of at most 1000",
+        );
+    }
+    for level in [Value::Null, json!("admin"), json!(["viewer"])] {
+        let answer = ask(&json!({ "documents": [one], "level": level }));
+        findings.refuses(&level.to_string(), &answer, 400, "PT400", LEVELS);
+    }
+    let answer = ask(&json!({ "documents": [one], "level": "viewer", "principal": "x" }));
+    findings.refuses(
+        "principal",
+        &answer,
+        400,
+        "PT400",
+        &format!("principal{UUID}"),
+    );
+    let no_json =
+        Request::new("POST", "/rpc/check_many").header("Content-Type", "application/json");
+    let answer = scene.ask(no_json.bearer(Some(&alice)));
+    findings.refuses("no body", &answer, 404, "PGRST202", "");
+}
+
+#[test]
+fn what_writes_or_counts_is_refused() {
+    let scene = Scene::shared();
+    let mut findings = Findings::default();
+    let alice = of("alice");
+    let row = json!({ "title": "taken" });
+    let one = Scene::path("/documents?id=eq.D1");
+    for bearer in [None, Some(alice.as_str())] {
+        for method in ["POST", "PATCH", "DELETE"] {
+            let request = Request::new(method, &one).json(&row).bearer(bearer);
+            findings.refuses(method, &scene.ask(request), 405, "PT405", "expected GET");
+        }
+        let check = Scene::path("/rpc/effective_level");
+        let post = Request::post(&check, &json!({ "document": document(1) })).bearer(bearer);
+        let answer = scene.ask(post);
+        findings.refuses("POST", &answer, 405, "PT405", "expected GET");
+        findings.expect(
+            "Allow",
+            answer.header("allow").as_deref() == Some("GET, HEAD"),
+        );
+        for method in ["PUT", "PATCH", "DELETE"] {
+            let request = Request::new(method, &check).json(&row).bearer(bearer);
+            findings.refuses(method, &scene.ask(request), 405, "PGRST101", "");
+        }
+        for path in ["/documents", "/rpc/list_documents", "/rpc/list_deleted"] {
+            for count in [
+                "count=exact",
+                "count=planned",
+                "return=minimal, count=estimated",
+            ] {
+                let request = Request::get(path).header("Prefer", count).bearer(bearer);
+                findings.refuses(count, &scene.ask(request), 400, "PT400", "Prefer: ");
+            }
         }
     }
-    scene.done();
+    let title = scene.get(Some(&alice), "/documents?id=eq.D1&select=title");
+    findings.gives("unchanged", &title, &json!([{ "title": "One" }]));
 }
