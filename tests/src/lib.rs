@@ -12,6 +12,7 @@
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
 //! - [`cases`]: sharing cases, what happened and what must follow
 //! - [`catalog`]: what the extension is made of
+//! - [`page`]: a page of the docs, run
 //! - [`secret_file`]: files with passwords
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs; [`bench`]: what `make bench` runs
@@ -29,6 +30,7 @@ pub mod event;
 pub mod kafka;
 pub mod load;
 pub mod owner;
+pub mod page;
 pub mod place;
 pub mod postgres;
 pub mod postgrest;

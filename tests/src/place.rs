@@ -64,6 +64,16 @@ impl Place {
         self.cache.join("asyncapi-3.0.0/schema.json")
     }
 
+    /// The linter of OpenAPI documents.
+    pub fn spectral(&self) -> PathBuf {
+        self.cache.join("spectral/node_modules/.bin/spectral")
+    }
+
+    /// The folder of a package for Python, for `PYTHONPATH`.
+    pub fn python(&self, package: &str) -> PathBuf {
+        self.cache.join(package)
+    }
+
     /// Java's class path for Kafka.
     pub fn kafka_classes(&self) -> String {
         format!("{}/kafka-4.3.1/libs/*", self.cache.display())

@@ -7,6 +7,7 @@ mod batch;
 mod check;
 mod current_principal;
 mod explain;
+mod freshness;
 mod groups;
 mod lifecycle;
 mod list;

@@ -23,8 +23,11 @@ mod state;
 mod story;
 mod telling;
 
+pub use environment::{Addresses, variables};
 use services::Services;
+pub use services::TOPICS;
 use state::State;
+pub use telling::story;
 
 /// Says which step of how many runs, and how long each took.
 struct Progress {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::event::id;
 
 /// What a share link's holder would show; events carry only its digest.
-const LINK_TOKEN: &str = "the link that Anne gave away";
+pub const LINK_TOKEN: &str = "the link that Anne gave away";
 
 pub fn anne() -> Uuid {
     id("demo anne")

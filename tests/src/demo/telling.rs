@@ -71,6 +71,20 @@ fn happen(
     Ok(())
 }
 
+/// The whole story as it was told in January: each event with its topic.
+pub fn story() -> Vec<(&'static str, Event)> {
+    let told = |(n, chapter): (usize, Chapter)| {
+        let moment = Moment {
+            now: format!("2026-01-01T00:00:{n:02}Z"),
+            soon: format!("2026-01-01T00:00:{n:02}.5Z"),
+        };
+        let events = (chapter.events)(&moment).into_iter().enumerate();
+        let event = |(n, told): (usize, Told)| (topic_of(&told), event(n, &told, &moment));
+        events.map(event).collect::<Vec<_>>()
+    };
+    chapters().into_iter().enumerate().flat_map(told).collect()
+}
+
 /// By the database's clock: it is what `expires_at` is compared with.
 fn moment(client: &mut Client) -> Result<Moment, String> {
     let rfc3339 = "SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')

@@ -1,5 +1,6 @@
 //! The read API: every row of `docs/HTTP.md`, section 7 ([`answers`], [`refusals`], [`links`]), and
-//! what must stay out of reach ([`attacks`], [`tokens`], [`surface`]).
+//! what must stay out of reach ([`attacks`], [`tokens`], [`surface`]); the pages and the description for those
+//! who use it ([`demo`]).
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 mod answers;
 mod attacks;
+mod demo;
 mod documents;
 mod freshness;
 mod links;

@@ -13,6 +13,7 @@ mod differential;
 mod dump;
 mod events_page;
 mod explain;
+mod freshness;
 mod ground;
 mod http;
 mod install;

@@ -7,7 +7,7 @@ use std::thread;
 use deed_tests::differential::Outcome;
 use deed_tests::differential::asking::Asker;
 use deed_tests::event::{Clock, id};
-use deed_tests::owner::{GROUP, TOPIC, topic_id};
+use deed_tests::owner::{GROUP, Owner, TOPIC, topic_id};
 use deed_tests::postgres::Postgres;
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, own_postgres, own_standby};
@@ -77,6 +77,33 @@ fn nothing_is_applied_on_a_standby() {
     ] {
         assert_eq!(code(client.batch_execute(&call)), "25006", "{call}");
     }
+}
+
+/// What was written on the primary is waited for on the standby, over HTTP too: the place among those who
+/// wait is a lock, which a standby gives.
+#[test]
+fn a_write_is_waited_for_on_a_standby() {
+    let [primary, _] = pair();
+    let database = "standby_wait";
+    primary.create_database(database).expect("database");
+    let mut owner = Owner::claim(primary.admin(database).expect("connection"), 0).expect("claimed");
+    let mut asking = session(database);
+    let request = format!(
+        "SET ROLE deed_anon; BEGIN READ ONLY;
+         SET LOCAL request.method = 'GET'; SET LOCAL request.path = '/documents';
+         SET LOCAL request.jwt.claims = '{{\"role\": \"deed_anon\"}}';
+         SET LOCAL request.headers = '{{\"deed-position\": \"{TOPIC}:0:0\"}}'"
+    );
+    run(&mut asking, &request);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| asking.batch_execute("SELECT deed_http.identify(); COMMIT"));
+        let event = Clock::default().created(id("plan"), id("anne"), "Plan");
+        owner.apply(&[event.structured()]).expect("applied");
+        waiter.join().expect("a waiter").expect("in time");
+    });
+    run(&mut asking, "RESET ROLE");
+    let far = format!("SELECT deed.wait_for('{TOPIC}:0:1', '10 ms')");
+    assert!(!one::<bool>(&mut asking, &far));
 }
 
 /// How many entries of the index's pages are marked as dead, in the file.

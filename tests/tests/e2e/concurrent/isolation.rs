@@ -29,6 +29,10 @@ fn nothing_is_applied_above_read_committed() {
             ("apply", format!("SELECT deed.apply('{envelope}')")),
             ("redrive", "SELECT * FROM deed.redrive('{}')".to_owned()),
             (
+                "wait_for",
+                format!("SELECT deed.wait_for('{TOPIC}:0:0', '0')"),
+            ),
+            (
                 "claim",
                 format!(
                     "SELECT * FROM deed.claim('{GROUP}', '{TOPIC}', 0, '{}')",

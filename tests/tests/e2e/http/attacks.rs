@@ -36,7 +36,6 @@ fn metacharacters_stay_what_they_are() {
         "\u{202e}",
         "%s%n",
         "../../",
-        
         "*",
     ];
     let long = "'\\%_".repeat(1500);
@@ -137,7 +136,13 @@ fn settings_are_not_taken_from_requests() {
     }
     // PostgREST takes what stands behind the last dot for the argument's name.
     let path_of_bob = "/rpc/effective_level?document=D1&deed.principal=ALICE";
-    findings.refuses("an argument", &scene.get(None, path_of_bob), 403, "PT403", "principal: ");
+    findings.refuses(
+        "an argument",
+        &scene.get(None, path_of_bob),
+        403,
+        "PT403",
+        "principal: ",
+    );
 
     // One header twice: PostgREST reads the token of the first, Deed sees the last.
     let twice = |first: String, last: String| {

@@ -1,9 +1,14 @@
 //! `GET /documents`: PostgREST's own ways to ask, and what no filter can see through.
 
+use deed_tests::event::{Clock, id};
+use deed_tests::owner::Owner;
+use deed_tests::postgres::connect;
+use deed_tests::postgrest::token::token;
 use deed_tests::postgrest::{Answer, Request};
+use deed_tests::stage::{JWT_SECRET, Line};
 use serde_json::json;
 
-use super::{Findings, Scene, document, either, ids, of, who};
+use super::{Findings, MINUTE, Scene, document, either, ids, of, who};
 
 #[test]
 fn filters_columns_and_forms_are_those_of_postgrest() {
@@ -137,4 +142,42 @@ fn an_estimate_tells_nothing_of_hidden_titles() {
         answer.header("content-range").expect("a range")
     };
     assert_eq!(estimate("Two"), estimate("Nothing"));
+}
+
+/// A database with more documents than an answer has rows, and a route of this test's own that tells how
+/// long its role may take.
+#[test]
+fn an_answer_has_a_thousand_rows_at_most_and_a_role_its_time() {
+    let line = Line::shared("http_bounds", 1);
+    let (mut clock, anne) = (Clock::default(), id("anne"));
+    let created = |n: u32| {
+        clock
+            .created(id(&format!("document {n}")), anne, "Plan")
+            .structured()
+    };
+    let records: Vec<_> = (0..1001).map(created).collect();
+    let login = connect(&line.postgres.consumer_url(&line.name)).expect("a login");
+    let mut owner = Owner::claim(login, 0).expect("claimed");
+    owner.apply(&records).expect("applied");
+    let probe = "CREATE FUNCTION api.probe() RETURNS text STABLE
+          RETURN current_setting('statement_timeout');
+        GRANT EXECUTE ON FUNCTION api.probe() TO deed_anon, deed_user, deed_service";
+    line.admin().batch_execute(probe).expect("a probe");
+    let http = line.postgrest();
+    let user = token(JWT_SECRET, "deed_user", Some(anne), MINUTE);
+    let service = token(JWT_SECRET, "deed_service", None, MINUTE);
+    for (bearer, path) in [
+        (&user, "/documents?select=id"),
+        (&user, "/rpc/list_documents?page_size=1000&select=level"),
+        (&service, "/documents?select=id"),
+    ] {
+        let rows = http.get(path, Some(bearer)).expect("an answer").json();
+        assert_eq!(rows.as_array().map(Vec::len), Some(1000), "{path}");
+    }
+    for (bearer, time) in [(None, "3s"), (Some(user), "5s"), (Some(service), "10s")] {
+        let answer = http
+            .get("/rpc/probe", bearer.as_deref())
+            .expect("an answer");
+        assert_eq!(answer.json(), json!(time), "{answer:?}");
+    }
 }

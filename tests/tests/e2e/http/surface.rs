@@ -43,7 +43,11 @@ fn written() -> Surface {
         if roles.is_empty() {
             roles = rest.iter().map(|role| format!("deed_{role}")).collect();
         } else if !first.starts_with("--") {
-            for (role, what) in roles.iter().zip(rest).filter(|(role, what)| ROLES.contains(&role.as_str()) && !what.is_empty()) {
+            for (role, what) in roles
+                .iter()
+                .zip(rest)
+                .filter(|(role, what)| ROLES.contains(&role.as_str()) && !what.is_empty())
+            {
                 surface.insert((first.clone(), role.clone()), what.clone());
             }
         }

@@ -150,7 +150,12 @@ fn only_complete_tokens_of_the_secret_hold() {
         findings.refuses(&bearer, &scene.get(Some(&bearer), CHECK), status, code, "");
     }
     // Refused by PostgREST 12, and by Deed where PostgREST lets it pass.
-    for sub in [json!(1), json!([who("alice")]), json!({ "id": who("alice") }), json!(true)] {
+    for sub in [
+        json!(1),
+        json!([who("alice")]),
+        json!({ "id": who("alice") }),
+        json!(true),
+    ] {
         let answer = scene.get(Some(&hs256(with("sub", Some(sub.clone())))), CHECK);
         findings.expect(&format!("{sub}: {answer:?}"), answer.status == 401);
     }

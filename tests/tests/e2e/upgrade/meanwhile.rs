@@ -74,3 +74,34 @@ fn an_update_from_0_1_0_meets_nobody_in_a_deadlock() {
         [("permission", "document"), ("document", "permission")],
     );
 }
+
+/// A batch has written principals and moves its position last, while the update waits for it.
+#[test]
+fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {
+    let postgres = shared_postgres();
+    let name = "upgrade_meanwhile_0_3_0";
+    let mut updating = bare(postgres, name, "VERSION '0.3.0'");
+    let mut batch = postgres.admin(name).expect("connection");
+    let mut watching = postgres.admin(name).expect("connection");
+    let lock = |table: &str| {
+        format!("SET lock_timeout = '20s'; LOCK TABLE deed.{table} IN ROW EXCLUSIVE MODE")
+    };
+    let first = format!("BEGIN; {}", lock("principal"));
+    batch.batch_execute(&first).expect("locked");
+    thread::scope(|scope| {
+        // Dropped when this fails, so that the update ends.
+        let mut batch = batch;
+        let update = scope.spawn(|| update(&mut updating));
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareLock'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        wait_until("the update waits", DEADLINE, || {
+            let waiting: i64 = watching.query_one(waits, &[]).expect(waits).get(0);
+            (waiting == 1).then_some(())
+        })
+        .expect("it waits");
+        let last = lock("stream_position");
+        batch.batch_execute(&last).expect("locked");
+        batch.batch_execute("COMMIT").expect("committed");
+        update.join().expect("updated");
+    });
+}
