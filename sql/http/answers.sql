@@ -51,7 +51,8 @@ BEGIN
     MESSAGE = pg_catalog.jsonb_build_object(
       'code', code, 'message', message, 'details', NULL, 'hint', NULL)::text,
     DETAIL = pg_catalog.jsonb_build_object(
-      'status', status, 'headers', deed_http.headers() || more)::text;
+      'status', status, 'headers', deed_http.headers() || more
+        || CASE status WHEN 401 THEN '{"WWW-Authenticate": "Bearer"}' ELSE '{}' END::jsonb)::text;
 END
 $$;
 COMMENT ON FUNCTION deed_http.refuse(integer, text, text, jsonb) IS

@@ -26,6 +26,8 @@ pub struct Spec {
     pub database_url: String,
     /// What tokens are signed with: a secret for HS256, or a JWKS.
     pub jwt_secret: String,
+    /// Settings of its own that differ from `postgrest.conf`.
+    pub environment: &'static [(&'static str, &'static str)],
     /// Its port on 127.0.0.1.
     pub port: u16,
     /// The port that tells whether it is ready.
@@ -53,7 +55,8 @@ impl PostgRest {
             .env("PGRST_JWT_SECRET", &spec.jwt_secret)
             .env("PGRST_SERVER_HOST", "127.0.0.1")
             .env("PGRST_SERVER_PORT", spec.port.to_string())
-            .env("PGRST_ADMIN_SERVER_PORT", spec.admin_port.to_string());
+            .env("PGRST_ADMIN_SERVER_PORT", spec.admin_port.to_string())
+            .envs(spec.environment.iter().copied());
         let mut process = Process::start(launch(&spec.log, spec.lifetime), &command)?;
         let ready = format!("http://127.0.0.1:{}", spec.admin_port);
         let what = format!("PostgREST is ready, see {}", spec.log.display());

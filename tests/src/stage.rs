@@ -176,6 +176,7 @@ impl<'a> Line<'a> {
             log: FOLDER.join(format!("{}-postgrest.log", self.name)),
             database_url: self.postgres.api_url(&self.name),
             jwt_secret: jwt_secret.to_owned(),
+            environment: &[],
             port: free_port().expect("a port"),
             admin_port: free_port().expect("a port"),
             lifetime: Lifetime::Bound,

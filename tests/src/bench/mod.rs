@@ -5,7 +5,7 @@
 //! - [`session`]: measuring statements in turn; [`report`]: the table and `benches/results.json`
 //! - [`forms`]: the check by hand in SQL; [`draw`]: pairs to ask about
 //! - [`checks`], [`groups`], [`socket`], [`many`], [`lists`], [`principals`], [`rls`], [`apply`],
-//!   [`updates`], [`catch_up`]: a section of the table each
+//!   [`updates`], [`http`], [`catch_up`]: a section of the table each
 
 mod apply;
 mod catch_up;
@@ -14,6 +14,7 @@ mod draw;
 mod events;
 mod forms;
 mod groups;
+mod http;
 mod kept;
 mod kinds;
 mod lists;
@@ -39,7 +40,7 @@ use crate::postgres::Postgres;
 const SEED: u64 = 20_260_101;
 
 /// Every section, in the order of the table.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "checks",
     "groups",
     "socket",
@@ -49,6 +50,7 @@ const SECTIONS: [&str; 10] = [
     "rls",
     "apply",
     "updates",
+    "http",
     "catch-up",
 ];
 
@@ -95,7 +97,7 @@ fn measure_all(
     if sections != ["catch-up"] {
         let kept = kept::start(place, world)?;
         describe(&kept.postgres, world, report)?;
-        let measured = measure(&kept.postgres, world, sections, report);
+        let measured = measure(&kept.postgres, place, world, sections, report);
         kept.postgres.stop()?;
         measured?;
     }
@@ -107,6 +109,7 @@ fn measure_all(
 
 fn measure(
     postgres: &Postgres,
+    place: &Place,
     world: &World,
     sections: &[&str],
     report: &mut Report,
@@ -125,6 +128,7 @@ fn measure(
             "rls" => rls::measure(&session()?, world, report)?,
             "apply" => apply::measure(postgres, world, report)?,
             "updates" => updates::measure(postgres, world, report)?,
+            "http" => http::measure(postgres, place, world, report)?,
             _ => {}
         }
     }

@@ -205,6 +205,7 @@ fn start_postgrest(
         log: folder(place).join("postgrest.log"),
         database_url,
         jwt_secret: state.jwt_secret.clone(),
+        environment: &[],
         port: state.port(POSTGREST, running.is_some())?,
         admin_port: state.port("PostgREST admin", running.is_some())?,
         lifetime,

@@ -88,6 +88,9 @@ fn only_complete_tokens_of_the_secret_hold() {
             "token: claim aud",
         );
     }
+    let incomplete = scene.get(Some(&hs256(with("aud", None))), CHECK);
+    let challenge = incomplete.header("www-authenticate");
+    findings.expect(&format!("{challenge:?}"), challenge.as_deref() == Some("Bearer"));
     // Refused by PostgREST; in later versions unseen.
     let (wrong_claim, no_such_role) = (either("PGRST301", "PGRST303"), either(400, 401));
     let hs512 = Header::new(Algorithm::HS512);
