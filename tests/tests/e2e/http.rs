@@ -18,6 +18,7 @@ mod attacks;
 mod demo;
 mod documents;
 mod freshness;
+mod headers;
 mod links;
 
 mod pages;
@@ -148,7 +149,7 @@ impl Scene {
 
 /// What did not answer as expected; the test fails with all of it.
 #[derive(Default)]
-struct Findings(Vec<String>);
+pub struct Findings(Vec<String>);
 
 impl Findings {
     /// Expects a status and a whole body.
@@ -171,7 +172,7 @@ impl Findings {
         }
     }
 
-    fn expect(&mut self, what: &str, holds: bool) {
+    pub fn expect(&mut self, what: &str, holds: bool) {
         if !holds {
             self.0.push(what.to_owned());
         }

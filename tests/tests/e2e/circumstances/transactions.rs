@@ -41,8 +41,14 @@ fn locked(observer: &mut Client, session: i32) -> BTreeSet<String> {
         JOIN pg_class AS c ON c.oid = relation
         WHERE pid = $1 AND granted AND c.relnamespace = 'deed'::regnamespace AND c.relkind IN ('r', 'i')";
     let rows = observer.query(query, &[&session]).expect(query);
-    rows.iter().map(|row| row.get(0)).collect()
+    let names = rows.iter().map(|row| row.get(0));
+    names.filter(|name| name != ONLY_PLANNED).collect()
 }
+
+/// A list joins its page with `deed.document` by a plan that is kept: only when it is planned does Postgres lock
+/// this index for it too, which is again at any time that Postgres chooses. That nobody takes it away from a check is
+/// asked as such.
+const ONLY_PLANNED: &str = "deed.document_not_live";
 
 /// What would take an index away from under a transaction that relies on it.
 const TAKES_AWAY: [&str; 4] = [

@@ -3,7 +3,7 @@
 use deed_tests::postgrest::{Answer, Request};
 use serde_json::{Value, json};
 
-use super::surface::Names;
+use super::surface::names::Names;
 use super::{Findings, LINK, Scene, document, ids, of, service, who};
 
 #[test]

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use deed_tests::postgrest::{Answer, Request};
 use deed_tests::stage::PLACE;
 use postgres::Client;
-use serde_json::json;
 
-use super::{Findings, LINK, Scene, of, service};
+use super::{Scene, of, service};
+
+pub mod names;
+mod walk;
 
 const ROLES: [&str; 7] = [
     "deed_anon",
@@ -118,177 +119,6 @@ fn every_role_may_do_what_the_page_says() {
     assert!(granted.len() > 60, "{} entries", granted.len());
 }
 
-/// What no answer may name, for it lies outside schema `api`.
-pub struct Names {
-    forbidden: BTreeSet<String>,
-}
-
-impl Names {
-    pub fn of(scene: &Scene) -> Self {
-        // A plain word may be in any sentence; so only names that are no words.
-        let sql = "SELECT DISTINCT name FROM (
-              SELECT relname::text AS name, relnamespace AS schema FROM pg_class
-              UNION ALL SELECT proname, pronamespace FROM pg_proc
-              UNION ALL SELECT attname, relnamespace FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid) AS o
-            WHERE schema IN ('deed'::regnamespace, 'deed_http'::regnamespace) AND name LIKE '%\\_%'
-              AND name NOT IN (SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace)
-              AND name NOT IN (SELECT attname FROM pg_attribute WHERE attrelid = 'api.documents'::regclass)
-              AND name NOT IN (SELECT unnest(proargnames) FROM pg_proc WHERE pronamespace = 'api'::regnamespace)";
-        let rows = scene.line.admin().query(sql, &[]).expect("names");
-        let mut forbidden: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-        assert!(forbidden.contains("stream_position") && forbidden.len() > 50);
-        for word in ["deed.", "deed_http", "pg_", "PL/pgSQL", "SELECT ", "pgrst_"] {
-            forbidden.insert(word.to_owned());
-        }
-        Self { forbidden }
-    }
-
-    /// An error must not name any of them, but for what the request said itself.
-    pub(super) fn unnamed(&self, asked: &str, answer: &Answer, findings: &mut Findings) {
-        if answer.status >= 400 {
-            let named = |word: &&String| {
-                answer.body.contains(*word) && !asked.contains(word.trim_end_matches(['.', ' ']))
-            };
-            let named: Vec<&String> = self.forbidden.iter().filter(named).collect();
-            findings.expect(
-                &format!("{asked} names {named:?}: {}", answer.body),
-                named.is_empty(),
-            );
-        }
-    }
-}
-
-/// Every name of every schema of the database, asked for as a route and as a table, by each role and
-/// with each verb.
-#[test]
-fn nothing_else_answers() {
-    let scene = Scene::shared();
-    let names = Names::of(scene);
-    let mut findings = Findings::default();
-    let mut client = scene.line.admin();
-    let mut texts = |sql: &str| -> Vec<String> {
-        let rows = client.query(sql, &[]).expect(sql);
-        rows.iter().map(|row| row.get(0)).collect()
-    };
-    let routes = texts(
-        "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'api'::regnamespace",
-    );
-    let schemas = texts("SELECT nspname::text FROM pg_namespace WHERE nspname <> 'api'");
-    let everything = texts(
-        "SELECT DISTINCT name FROM (SELECT proname::text AS name FROM pg_proc
-           UNION ALL SELECT relname FROM pg_class WHERE relkind IN ('r', 'v', 'm', 'f', 'p')) AS o
-         WHERE name ~ '^[a-z0-9_]+$'",
-    );
-    let ours: BTreeSet<String> = texts(
-        "SELECT proname::text FROM pg_proc WHERE pronamespace = ANY (array['deed', 'deed_http', 'public']::regnamespace[])
-         UNION SELECT relname FROM pg_class WHERE relnamespace = ANY (array['deed', 'deed_http', 'public']::regnamespace[])
-         UNION SELECT unnest(array['pg_sleep', 'set_config', 'current_setting', 'pg_read_file', 'pg_authid', 'pg_stat_activity'])",
-    )
-    .into_iter()
-    .collect();
-    assert!(everything.len() > 2000 && ours.len() > 40 && routes.len() == 9);
-    let callers = [
-        None,
-        Some(of("alice")),
-        Some(service(None)),
-        Some(service(Some("alice"))),
-    ];
-    let mut closed = |request: Request, asked: &str| {
-        let answer = scene.ask(request);
-        let status = answer.status;
-        findings.expect(
-            &format!("{asked} answers {answer:?}"),
-            (400..500).contains(&status),
-        );
-        names.unnamed(asked, &answer, &mut findings);
-    };
-    for name in &everything {
-        for (path, open) in [
-            (format!("/rpc/{name}"), routes.contains(name)),
-            (format!("/{name}"), name == "documents"),
-        ] {
-            if !open {
-                closed(Request::get(&path), &path);
-            }
-        }
-    }
-    for name in &ours {
-        for bearer in callers.iter().map(|caller| caller.as_deref()) {
-            for method in [
-                "GET",
-                "HEAD",
-                "POST",
-                "PUT",
-                "PATCH",
-                "DELETE",
-                "TRACE",
-                "CONNECTED",
-            ] {
-                for path in [
-                    format!("/rpc/{name}"),
-                    format!("/{name}"),
-                    format!("/deed.{name}"),
-                    format!("/deed/{name}"),
-                ] {
-                    let open = path
-                        .strip_prefix("/rpc/")
-                        .is_some_and(|name| routes.contains(&name.to_owned()));
-                    if !open || !["GET", "HEAD", "POST"].contains(&method) {
-                        closed(Request::new(method, &path).bearer(bearer), &path);
-                    }
-                }
-            }
-            let link = Request::get(&format!("/rpc/{name}")).header("Share-Link", LINK);
-            if !routes.contains(name) {
-                closed(link, name);
-            }
-        }
-    }
-    for schema in &schemas {
-        for bearer in callers.iter().map(|caller| caller.as_deref()) {
-            for path in [
-                "/",
-                "/documents",
-                "/document",
-                "/rpc/list_documents",
-                "/pg_class",
-            ] {
-                closed(
-                    Request::get(path)
-                        .header("Accept-Profile", schema)
-                        .bearer(bearer),
-                    schema,
-                );
-            }
-            let post = Request::post("/rpc/apply", &json!({})).header("Content-Profile", schema);
-            closed(post.bearer(bearer), schema);
-        }
-    }
-    // No column, relation or function beyond the view's own.
-    for part in [
-        "select=purged",
-        "select=creation_version",
-        "select=deleted_at",
-        "select=tableoid",
-        "select=ctid",
-        "select=xmin",
-        "select=*,permission(*)",
-        "select=*,principal(name)",
-        "select=id,d:document(*)",
-        "purged=is.true",
-        "creation_version=not.is.null",
-        "order=deletion_version",
-        "select=...document(title)",
-    ] {
-        for bearer in callers.iter().map(|caller| caller.as_deref()) {
-            closed(
-                Request::get(&format!("/documents?{part}")).bearer(bearer),
-                part,
-            );
-        }
-    }
-}
-
 /// PostgREST's own description has the routes of schema `api`, and no verb that writes.
 #[test]
 fn the_description_lists_the_routes_and_no_writes() {
@@ -322,5 +152,25 @@ fn the_description_lists_the_routes_and_no_writes() {
             let summary = route["get"]["summary"].as_str().unwrap_or_default();
             assert!(!summary.is_empty(), "{path} has no summary");
         }
+    }
+}
+
+#[test]
+fn every_object_is_described_and_no_path_is_left_open() {
+    let mut client = Scene::shared().line.admin();
+    let bare = "SELECT string_agg(what, ', ') FROM (
+          SELECT oid::regprocedure::text AS what FROM pg_proc
+            WHERE pronamespace = ANY (array['api', 'deed_http']::regnamespace[])
+              AND obj_description(oid, 'pg_proc') IS NULL
+          UNION ALL SELECT attname FROM pg_attribute WHERE attrelid = 'api.documents'::regclass
+              AND attnum > 0 AND col_description(attrelid, attnum) IS NULL
+          UNION ALL SELECT nspname FROM pg_namespace
+            WHERE nspname IN ('api', 'deed_http') AND obj_description(oid, 'pg_namespace') IS NULL) AS o";
+    let loose = "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
+        WHERE pronamespace = ANY (array['api', 'deed_http']::regnamespace[]) AND prosecdef
+          AND NOT coalesce('search_path=\"\"' = ANY (proconfig), false)";
+    for query in [bare, loose] {
+        let found: Option<String> = client.query_one(query, &[]).expect(query).get(0);
+        assert_eq!(found, None, "{query}");
     }
 }

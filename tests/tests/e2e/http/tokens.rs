@@ -90,7 +90,10 @@ fn only_complete_tokens_of_the_secret_hold() {
     }
     let incomplete = scene.get(Some(&hs256(with("aud", None))), CHECK);
     let challenge = incomplete.header("www-authenticate");
-    findings.expect(&format!("{challenge:?}"), challenge.as_deref() == Some("Bearer"));
+    findings.expect(
+        &format!("{challenge:?}"),
+        challenge.as_deref() == Some("Bearer"),
+    );
     // Refused by PostgREST; in later versions unseen.
     let (wrong_claim, no_such_role) = (either("PGRST301", "PGRST303"), either(400, 401));
     let hs512 = Header::new(Algorithm::HS512);
