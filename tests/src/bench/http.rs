@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::draw::Draw;
+use super::draw::{Draw, Pair};
 use super::kept::DATABASE;
 use super::report::{Report, Row};
 use super::session::Fallible;
@@ -76,7 +76,7 @@ pub fn measure(
     let deed = server("postgrest", &[])?;
     let bare = server("postgrest-bare", &[("PGRST_DB_PRE_REQUEST", "")])?;
     let mut draw = Draw::new(world);
-    let ids = |pair: &(_, _)| (world.principal(pair.0), world.document(pair.1));
+    let ids = |pair: &Pair| (world.principal(pair.0), world.document(pair.1));
     let pairs: Vec<(Uuid, Uuid)> = draw.pairs(Draw::direct).iter().map(ids).collect();
     let paths = |path: &dyn Fn(&Uuid, &Uuid) -> String| -> Vec<String> {
         let asked = pairs.iter().take(5_000);
