@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use deed_tests::event::{Clock, id};
+use deed_tests::event::{Clock, Event, id};
 use deed_tests::postgres::Postgres;
 use deed_tests::postgrest::token::token;
 use deed_tests::postgrest::{Answer, PostgRest, Request};
@@ -22,16 +22,18 @@ fn ask(http: &PostgRest, path: &str, position: &str, bearer: Option<&str>) -> An
         .expect("an answer")
 }
 
-/// Every read behind a write sees it, while the consumer runs as it does.
+/// The consumer is kept from applying a write until a read waits for it: what comes is never older.
 #[test]
 fn a_read_with_the_position_of_a_write_is_never_stale() {
-    let line = Line::shared("http_fresh", 3);
+    let name = "http_fresh";
+    let line = Line::shared(name, 3);
+    set(&mut line.admin(), name, "max_wait", "4s");
     let mut consumer = line.consumer("a");
     let http = line.postgrest();
     let [anne, bob, plan] = ["anne", "bob", "plan"].map(id);
     let mut clock = Clock::default();
     let topic = &line.topics[0];
-    let produce = |event: deed_tests::event::Event, partition: i32| {
+    let produce = |event: Event, partition: i32| {
         let mut record = event.structured();
         record.partition = Some(partition);
         line.send(&[record]);
@@ -40,20 +42,35 @@ fn a_read_with_the_position_of_a_write_is_never_stale() {
     };
     let of_bob = token(JWT_SECRET, "deed_user", Some(bob), MINUTE);
     let created = produce(clock.created(plan, anne, "Plan"), 0);
+    line.wait_until_applied();
+    let (mut holding, mut watching) = (line.admin(), line.admin());
     let path = format!("/rpc/effective_level?document={plan}");
-    for n in 0..30 {
+    for n in 0..6 {
         let (event, level) = match n % 3 {
             0 => (clock.granted(plan, bob, "viewer", anne), json!("viewer")),
             1 => (clock.granted(plan, bob, "editor", anne), json!("editor")),
             _ => (clock.revoked(plan, bob, anne), Value::Null),
         };
+        let hold = format!("BEGIN; SELECT FROM deed.document WHERE id = '{plan}' FOR UPDATE");
+        holding.batch_execute(&hold).expect("a lock");
         let position = format!("{created}, {}", produce(event, n % 3));
-        let answer = ask(&http, &path, &position, Some(&of_bob));
-        assert_eq!(
-            (answer.status, answer.json()),
-            (200, level),
-            "{n}: {answer:?}"
-        );
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| ask(&http, &path, &position, Some(&of_bob)));
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND usename = 'deed_authenticator' AND state = 'active' AND wait_event = 'Extension'";
+            wait_until("the read waits", DEADLINE, || {
+                let row = watching.query_one(waiting, &[]).expect(waiting);
+                (row.get::<_, i64>(0) == 1).then_some(())
+            })
+            .expect("waiting");
+            holding.batch_execute("COMMIT").expect("released");
+            let answer = reader.join().expect("a reader");
+            assert_eq!(
+                (answer.status, answer.json()),
+                (200, level),
+                "{n}: {answer:?}"
+            );
+        });
     }
     consumer.stop(DEADLINE).expect("stops");
 }
