@@ -13,7 +13,7 @@ Permission checks, lists and documents for the principal in the bearer token, or
 
 CREATE OR REPLACE FUNCTION api.has_permission(document text, level text, principal text DEFAULT NULL)
   RETURNS boolean
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   asked  uuid;
@@ -36,7 +36,7 @@ document: uuid. level: viewer, editor or owner. principal: uuid; a service may n
 
 CREATE OR REPLACE FUNCTION api.effective_level(document text, principal text DEFAULT NULL)
   RETURNS text
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RETURN deed_http.level(
@@ -54,7 +54,7 @@ document: uuid. principal: uuid; a service may name any, others only themselves.
 
 CREATE OR REPLACE FUNCTION api.check_many(documents jsonb, level text, principal text DEFAULT NULL)
   RETURNS TABLE (document_id uuid, allowed boolean)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   speaker uuid;
@@ -84,7 +84,7 @@ documents: a list of at most 1000 uuids, answered in its order. level: viewer, e
 CREATE OR REPLACE FUNCTION deed_http.explain_permission(document text, principal text)
   RETURNS TABLE (level text, counts boolean, reason text, recipient_id uuid, recipient_type text,
     via uuid[], promoted_from uuid, granted_by uuid, granted_at timestamptz, expires_at timestamptz)
-  LANGUAGE plpgsql STABLE ROWS 10 SET search_path = ''
+  LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   asked     uuid;
@@ -117,7 +117,7 @@ COMMENT ON FUNCTION deed_http.explain_permission(text, text) IS 'Answers api.exp
 CREATE OR REPLACE FUNCTION api.explain_permission(document text, principal text DEFAULT NULL)
   RETURNS TABLE (level text, counts boolean, reason text, recipient_id uuid, recipient_type text,
     via uuid[], promoted_from uuid, granted_by uuid, granted_at timestamptz, expires_at timestamptz)
-  LANGUAGE sql STABLE SECURITY DEFINER ROWS 10 SET search_path = ''
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT * FROM deed_http.explain_permission($1, $2)
 $$;

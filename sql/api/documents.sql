@@ -1,9 +1,14 @@
 -- The documents themselves. Part of setup.sql.
 
 CREATE OR REPLACE FUNCTION deed_http.document_level(document uuid) RETURNS text
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT deed_http.level(deed.current_principal(), $1)::text
+BEGIN
+  RETURN deed_http.level(deed.current_principal(), document);
+EXCEPTION WHEN OTHERS THEN
+  PERFORM deed_http.hide(SQLSTATE, SQLERRM);
+  RAISE;
+END
 $$;
 COMMENT ON FUNCTION deed_http.document_level(uuid) IS
   'What the caller holds on a document, for the view api.documents: a function in a view needs the caller''s EXECUTE.';

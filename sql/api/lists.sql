@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION deed_http.list_documents(
   RETURNS TABLE (document_id uuid, level text, title text,
     created_at timestamptz, created_by uuid,
     last_modified timestamptz, last_modified_by uuid, cursor text)
-  LANGUAGE plpgsql STABLE ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   speaker uuid;
@@ -44,7 +44,7 @@ CREATE OR REPLACE FUNCTION api.list_documents(
   RETURNS TABLE (document_id uuid, level text, title text,
     created_at timestamptz, created_by uuid,
     last_modified timestamptz, last_modified_by uuid, cursor text)
-  LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT * FROM deed_http.list_documents($1, $2, $3, $4, $5)
 $$;
@@ -60,7 +60,7 @@ CREATE OR REPLACE FUNCTION api.list_deleted(
   RETURNS TABLE (document_id uuid, title text, created_at timestamptz, created_by uuid,
     last_modified timestamptz, last_modified_by uuid,
     deleted_at timestamptz, deleted_by uuid, cursor text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   speaker uuid;

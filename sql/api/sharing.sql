@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION api.list_permissions(
     principal text DEFAULT NULL)
   RETURNS TABLE (recipient_id uuid, recipient_type text, name text, description text, level text,
     granted_by uuid, granted_at timestamptz, expires_at timestamptz, cursor text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   asked uuid;
@@ -41,7 +41,7 @@ For its editors and owners: who holds which level, by whom and until when; by re
 CREATE OR REPLACE FUNCTION deed_http.list_principals(
     document text, at_least text, after text, page_size text, principal text)
   RETURNS TABLE (principal_id uuid, recipient_type text, name text, description text, level text, cursor text)
-  LANGUAGE plpgsql STABLE ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   asked  uuid;
@@ -78,7 +78,7 @@ CREATE OR REPLACE FUNCTION api.list_principals(
     page_size text DEFAULT '50',
     principal text DEFAULT NULL)
   RETURNS TABLE (principal_id uuid, recipient_type text, name text, description text, level text, cursor text)
-  LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT * FROM deed_http.list_principals($1, $2, $3, $4, $5)
 $$;
@@ -93,7 +93,7 @@ CREATE OR REPLACE FUNCTION api.list_members(
     page_size text DEFAULT '50',
     principal text DEFAULT NULL)
   RETURNS TABLE (member_id uuid, recipient_type text, name text, cursor text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = ''
+  LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   asked uuid;

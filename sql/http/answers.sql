@@ -13,7 +13,7 @@ COMMENT ON FUNCTION deed_http.headers() IS
   'The headers of every answer: nobody keeps it, and a page of another origin may read how to go on.';
 
 CREATE OR REPLACE FUNCTION deed_http.answer_with(more jsonb) RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM pg_catalog.set_config('response.headers', (
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION deed_http.answer_with(jsonb) IS
   'Gives the answer the usual headers, and more of them by name.';
 
 CREATE OR REPLACE FUNCTION deed_http.link_to_next(route text, arguments jsonb, cursor text) RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   query constant text := (
@@ -44,7 +44,7 @@ COMMENT ON FUNCTION deed_http.link_to_next(text, jsonb, text) IS
 
 CREATE OR REPLACE FUNCTION deed_http.refuse(
     status integer, code text, message text, more jsonb DEFAULT '{}') RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RAISE EXCEPTION USING ERRCODE = 'PGRST',
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION deed_http.refuse(integer, text, text, jsonb) IS
   'Ends the request with a status, a code and a message for the caller, and more headers. A message never repeats what the caller sent.';
 
 CREATE OR REPLACE FUNCTION deed_http.hide(state text, message text) RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF state = 'PGRST' THEN

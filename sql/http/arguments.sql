@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION deed_http.is_uuid(value text) RETURNS boolean
 COMMENT ON FUNCTION deed_http.is_uuid(text) IS 'Whether a text is a uuid in its usual form.';
 
 CREATE OR REPLACE FUNCTION deed_http.read_uuid(argument text, value text) RETURNS uuid
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF deed_http.is_uuid(value) IS NOT TRUE THEN
@@ -20,7 +20,7 @@ $$;
 COMMENT ON FUNCTION deed_http.read_uuid(text, text) IS 'An argument as a uuid, or 400.';
 
 CREATE OR REPLACE FUNCTION deed_http.read_uuids(argument text, value jsonb) RETURNS uuid[]
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   most constant integer := 1000; -- also the most rows that an answer has
@@ -43,7 +43,7 @@ $$;
 COMMENT ON FUNCTION deed_http.read_uuids(text, jsonb) IS 'An argument as a list of uuids, or 400.';
 
 CREATE OR REPLACE FUNCTION deed_http.read_word(argument text, value text, kind anyenum) RETURNS anyenum
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   words constant text[] := pg_catalog.enum_range(kind)::text[];
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION deed_http.read_word(text, text, anyenum) IS
   'An argument as a value of the enum of kind, which may be null, or 400.';
 
 CREATE OR REPLACE FUNCTION deed_http.read_page_size(value text) RETURNS integer
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- The list itself knows the bounds; nine digits are within an integer's.

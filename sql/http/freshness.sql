@@ -1,7 +1,7 @@
 -- Reading one's own write: the header Deed-Position. Part of setup.sql.
 
 CREATE OR REPLACE FUNCTION deed_http.wait_for(token text) RETURNS void
-  LANGUAGE plpgsql SET search_path = ''
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   -- The letters "deed": Deed's own among the advisory locks of this database.

@@ -7,13 +7,15 @@ CREATE OR REPLACE FUNCTION deed_http.role() RETURNS text
 COMMENT ON FUNCTION deed_http.role() IS 'The role that the request runs as.';
 
 CREATE OR REPLACE FUNCTION deed_http.token_principal(headers jsonb, claims jsonb) RETURNS uuid
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   named constant text := claims ->> 'sub';
 BEGIN
   -- PostgREST gives claims to a request without a token too: its role.
-  IF claims - 'role' = '{}' AND (headers ->> 'authorization' ~* '^bearer') IS NOT TRUE THEN
+  IF deed_http.role() = 'deed_anon' AND claims - 'role' = '{}'
+    AND (headers ->> 'authorization' ~* '^bearer') IS NOT TRUE
+  THEN
     RETURN NULL;
   END IF;
   -- PostgREST compares both, but only where a token has them.
@@ -33,7 +35,7 @@ COMMENT ON FUNCTION deed_http.token_principal(jsonb, jsonb) IS
   'The principal of the bearer token, or 401; null without a token, and for a service without sub.';
 
 CREATE OR REPLACE FUNCTION deed_http.link_principal(token text) RETURNS uuid
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   link constant uuid := deed.share_link(token);
@@ -48,10 +50,12 @@ COMMENT ON FUNCTION deed_http.link_principal(text) IS
   'The share-link identity of the header Share-Link, or 401; null without the header.';
 
 CREATE OR REPLACE FUNCTION deed_http.require_reading(method text, path text, headers jsonb) RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF method NOT IN ('GET', 'HEAD') AND NOT (method = 'POST' AND path = '/rpc/check_many') THEN
+  IF path = '/rpc/check_many' AND method <> 'POST' THEN
+    PERFORM deed_http.refuse(405, 'PT405', 'expected POST to /rpc/check_many', '{"Allow": "POST"}');
+  ELSIF path <> '/rpc/check_many' AND method NOT IN ('GET', 'HEAD') THEN
     PERFORM deed_http.refuse(405, 'PT405', 'expected GET, or POST to /rpc/check_many', '{"Allow": "GET, HEAD"}');
   ELSIF headers ->> 'prefer' ~ 'count\s*=' THEN
     PERFORM deed_http.refuse(400, 'PT400', 'Prefer: nothing is counted, for a count reads all rows');
@@ -62,7 +66,7 @@ COMMENT ON FUNCTION deed_http.require_reading(text, text, jsonb) IS
   'Refuses what would write or count, before PostgREST runs it.';
 
 CREATE OR REPLACE FUNCTION deed_http.identify() RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   headers constant jsonb := nullif(pg_catalog.current_setting('request.headers', true), '');
@@ -78,6 +82,8 @@ BEGIN
   PERFORM deed_http.require_reading(pg_catalog.current_setting('request.method', true),
     pg_catalog.current_setting('request.path', true), headers);
   speaker := deed_http.token_principal(headers, claims);
+  PERFORM deed_http.wait_for(headers ->> 'deed-position');
+  -- Behind the wait, and on a new snapshot: what is waited for may be the link's own token.
   link := deed_http.link_principal(headers ->> 'share-link');
   IF speaker IS NULL AND deed_http.role() <> 'deed_service' THEN
     speaker := coalesce(link, deed.everyone());
@@ -86,17 +92,16 @@ BEGIN
   PERFORM pg_catalog.set_config('deed.principal', coalesce(speaker::text, ''), true),
     pg_catalog.set_config('deed_http.link', coalesce(link::text, ''), true);
   PERFORM deed_http.answer_with('{}');
-  PERFORM deed_http.wait_for(headers ->> 'deed-position');
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;
 END
 $$;
 COMMENT ON FUNCTION deed_http.identify() IS
-  'PostgREST''s db-pre-request, a statement of its own before the route: refuses what may not be asked, sets deed.principal ('''' for a service without sub) and deed_http.link for the transaction, and waits for Deed-Position.';
+  'PostgREST''s db-pre-request, a statement of its own before the route: refuses what may not be asked, waits for Deed-Position, and sets deed.principal ('''' for a service without sub) and deed_http.link for the transaction.';
 
 CREATE OR REPLACE FUNCTION deed_http.principal_asked(principal text) RETURNS uuid
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   speaker constant uuid := deed.current_principal();
@@ -127,7 +132,7 @@ COMMENT ON FUNCTION deed_http.level(uuid, uuid) IS
 
 CREATE OR REPLACE FUNCTION deed_http.require_level(
     asker uuid, document uuid, least_level deed.permission_level, message text) RETURNS void
-  LANGUAGE plpgsql STABLE SET search_path = ''
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   held constant deed.permission_level := deed_http.level(asker, document);

@@ -25,11 +25,11 @@ const QUERIES: [&str; 12] = [
         ") FROM pg_class AS c WHERE c.relnamespace = 'deed'::regnamespace"
     ),
     concat!(
-        "SELECT format('column %s %s %s: %s not null %s default %s identity %s generated %s collation %s storage %s acl %s',
+        "SELECT format('column %s %s %s: %s not null %s default %s identity %s generated %s collation %s storage %s statistics %s acl %s',
            a.attrelid::regclass,
            row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname,
            format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
-           a.attidentity, a.attgenerated, a.attcollation, a.attstorage, ",
+           a.attidentity, a.attgenerated, a.attcollation, a.attstorage, a.attstattarget, ",
         access!("a.attacl"),
         ") FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
              LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -1,4 +1,4 @@
-//! The read API: every row of `docs/HTTP.md`, section 7 ([`answers`], [`refusals`], [`links`]), and
+//! The read API: every row of `docs/HTTP.md`, section 8 ([`answers`], [`refusals`], [`links`]), and
 //! what must stay out of reach ([`attacks`], [`tokens`], [`surface`]); the pages and the description for those
 //! who use it ([`demo`]).
 
@@ -17,6 +17,7 @@ mod answers;
 mod attacks;
 mod demo;
 mod documents;
+mod failures;
 mod freshness;
 mod headers;
 mod links;
@@ -33,7 +34,7 @@ const LINK: &str = "the token of a link";
 const REVOKED: &str = "the token of a link that was revoked";
 const SHARED: &str = "the token of two links";
 
-/// The documents and people of section 7, behind a PostgREST.
+/// The documents and people of section 8, behind a PostgREST.
 pub struct Scene {
     pub line: Line<'static>,
     pub http: PostgRest,

@@ -89,14 +89,20 @@ fn a_write_is_waited_for_on_a_standby() {
     let mut owner = Owner::claim(primary.admin(database).expect("connection"), 0).expect("claimed");
     let mut asking = session(database);
     let request = format!(
-        "SET ROLE deed_anon; BEGIN READ ONLY;
+        "SET deed_http.max_wait = '1min'; SET ROLE deed_anon; BEGIN READ ONLY;
          SET LOCAL request.method = 'GET'; SET LOCAL request.path = '/documents';
          SET LOCAL request.jwt.claims = '{{\"role\": \"deed_anon\"}}';
          SET LOCAL request.headers = '{{\"deed-position\": \"{TOPIC}:0:0\"}}'"
     );
     run(&mut asking, &request);
+    let mut watching = session(database);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| asking.batch_execute("SELECT deed_http.identify(); COMMIT"));
+        let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+        let waits = wait_until("the request waits", DEADLINE, || {
+            (one::<i64>(&mut watching, held) == 1).then_some(())
+        });
+        waits.expect("waiting");
         let event = Clock::default().created(id("plan"), id("anne"), "Plan");
         owner.apply(&[event.structured()]).expect("applied");
         waiter.join().expect("a waiter").expect("in time");

@@ -1,6 +1,8 @@
 //! What a caller might try: to be somebody else, to speak to the database, to be too large.
 
+use deed_tests::postgrest::token::sign;
 use deed_tests::postgrest::{Answer, Request};
+use deed_tests::stage::JWT_SECRET;
 use serde_json::{Value, json};
 
 use super::surface::names::Names;
@@ -159,6 +161,11 @@ fn settings_are_not_taken_from_requests() {
     );
     let basic = twice("Basic eDp5".to_owned(), a);
     findings.refuses("basic, alice", &basic, 401, "PT401", "token: claim aud");
+    for role in ["deed_service", "deed_user"] {
+        let bare = format!("Bearer {}", sign(JWT_SECRET, &json!({ "role": role })));
+        let answer = twice(bare, "Basic eDp5".to_owned());
+        findings.refuses(role, &answer, 401, "PT401", "token: claim aud");
+    }
 
     // Nothing of a request is left for the next on its connection.
     for _ in 0..30 {

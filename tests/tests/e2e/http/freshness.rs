@@ -3,7 +3,8 @@
 use std::thread;
 
 use deed_tests::event::{Clock, Event, id};
-use deed_tests::postgres::Postgres;
+use deed_tests::owner::{Owner, TOPIC};
+use deed_tests::postgres::{Postgres, connect};
 use deed_tests::postgrest::token::token;
 use deed_tests::postgrest::{Answer, PostgRest, Request};
 use deed_tests::process::wait_until;
@@ -11,10 +12,15 @@ use deed_tests::stage::{DEADLINE, JWT_SECRET, Line, shared_postgres};
 use postgres::Client;
 use serde_json::{Value, json};
 
-use super::{Findings, MINUTE, Scene};
+use super::{Findings, MINUTE, Scene, digest, link};
 
 /// What Deed locks in place of a counter of those who wait.
 const PLACES: i32 = 0x6465_6564;
+
+/// How many of them are taken.
+const HELD: &str =
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684366692
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 fn ask(http: &PostgRest, path: &str, position: &str, bearer: Option<&str>) -> Answer {
     let request = Request::get(path).bearer(bearer);
@@ -152,6 +158,50 @@ fn what_is_not_applied_is_answered_later() {
     }
 }
 
+/// What is waited for may be the link's own: a new one opens, and an old token doesn't any more.
+#[test]
+fn a_link_is_looked_for_behind_the_wait() {
+    let (postgres, mut client, http) = waiting("http_link", "4s", 4);
+    let login = connect(&postgres.consumer_url("http_link")).expect("a login");
+    let mut owner = Owner::claim(login, 0).expect("claimed");
+    let mut clock = Clock::default();
+    let mut findings = Findings::default();
+    let rotated = json!({ "token_sha256": digest("new") });
+    for (n, event, token, opens) in [
+        (0, link(&mut clock, id("link"), "old"), "old", true),
+        (
+            1,
+            clock.principal_updated(id("link"), rotated),
+            "old",
+            false,
+        ),
+        (
+            2,
+            clock.principal_updated(id("link"), json!({})),
+            "new",
+            true,
+        ),
+        (3, clock.removed(id("link")), "new", false),
+    ] {
+        thread::scope(|scope| {
+            let request = Request::get("/rpc/list_documents").header("Share-Link", token);
+            let request = request.header("Deed-Position", format!("{TOPIC}:0:{n}"));
+            let reader = scope.spawn(|| http.ask(request).expect("an answer"));
+            wait_until("the request waits", DEADLINE, || {
+                let row = client.query_one(HELD, &[]).expect(HELD);
+                (row.get::<_, i64>(0) == 1).then_some(())
+            })
+            .expect("waiting");
+            owner.apply(&[event.structured()]).expect("applied");
+            let answer = reader.join().expect("a reader");
+            match opens {
+                true => findings.gives(token, &answer, &json!([])),
+                false => findings.refuses(token, &answer, 401, "PT401", "Share-Link: "),
+            }
+        });
+    }
+}
+
 /// Each place is a lock: taken here, as waiting requests hold them.
 #[test]
 fn too_many_may_not_wait_and_visitors_leave_room() {
@@ -198,14 +248,12 @@ fn too_many_may_not_wait_and_visitors_leave_room() {
 fn visitors_do_not_drain_the_pool() {
     let scene = Scene::shared();
     let mut client = scene.line.admin();
-    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684366692
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     thread::scope(|scope| {
         let visit = || ask(&scene.http, "/rpc/list_documents", "never:0:7", None);
         let visitors: Vec<_> = (0..40).map(|_| scope.spawn(visit)).collect();
         let mut most = 0;
         wait_until("visitors wait", DEADLINE, || {
-            most = most.max(client.query_one(held, &[]).expect(held).get::<_, i64>(0));
+            most = most.max(client.query_one(HELD, &[]).expect(HELD).get::<_, i64>(0));
             (most == 3).then_some(())
         })
         .expect("half of the six places");
@@ -213,7 +261,7 @@ fn visitors_do_not_drain_the_pool() {
         for _ in 0..20 {
             let answer = scene.get(Some(&alice), "/rpc/effective_level?document=D1");
             assert_eq!((answer.status, answer.json()), (200, json!("owner")));
-            most = most.max(client.query_one(held, &[]).expect(held).get::<_, i64>(0));
+            most = most.max(client.query_one(HELD, &[]).expect(HELD).get::<_, i64>(0));
         }
         assert_eq!(most, 3, "visitors never take more");
         for visitor in visitors {

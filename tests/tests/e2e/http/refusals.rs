@@ -237,6 +237,16 @@ fn wrong_lists_of_documents_are_refused() {
         "PT400",
         &format!("principal{UUID}"),
     );
+    let read = format!("/rpc/check_many?level=viewer&documents=[%22{one}%22]");
+    let answer = scene.get(Some(&alice), &read);
+    findings.refuses(
+        "GET",
+        &answer,
+        405,
+        "PT405",
+        "expected POST to /rpc/check_many",
+    );
+    findings.expect("Allow", answer.header("allow").as_deref() == Some("POST"));
     let no_json =
         Request::new("POST", "/rpc/check_many").header("Content-Type", "application/json");
     let answer = scene.ask(no_json.bearer(Some(&alice)));

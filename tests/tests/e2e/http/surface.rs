@@ -168,9 +168,47 @@ fn every_object_is_described_and_no_path_is_left_open() {
             WHERE nspname IN ('api', 'deed_http') AND obj_description(oid, 'pg_namespace') IS NULL) AS o";
     let loose = "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
         WHERE pronamespace = ANY (array['api', 'deed_http']::regnamespace[]) AND prosecdef
-          AND NOT coalesce('search_path=\"\"' = ANY (proconfig), false)";
+          AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)";
     for query in [bare, loose] {
         let found: Option<String> = client.query_one(query, &[]).expect(query).get(0);
         assert_eq!(found, None, "{query}");
     }
+}
+
+/// Whoever has SQL, as a service does, can make types of their own in `pg_temp`. A function that runs with its
+/// owner's rights must not take them for those of Postgres.
+#[test]
+fn types_of_a_session_are_not_taken_for_others() {
+    let mut client = Scene::shared().line.admin();
+    let masks = "SET ROLE deed_service;
+        CREATE DOMAIN pg_temp.uuid AS pg_catalog.uuid CHECK (false);
+        CREATE DOMAIN pg_temp.jsonb AS pg_catalog.jsonb CHECK (false);
+        CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (false);
+        SET deed.principal = '00000000-0000-0000-0000-000000000001'";
+    client.batch_execute(masks).expect("masks");
+    let id = "00000000-0000-0000-0000-000000000009";
+    for ask in [
+        format!("SELECT api.has_permission('{id}', 'viewer')"),
+        format!("SELECT api.effective_level('{id}')"),
+        format!("SELECT * FROM api.check_many('[\"{id}\"]', 'viewer')"),
+        "SELECT * FROM api.list_documents()".to_owned(),
+        "SELECT * FROM api.list_deleted()".to_owned(),
+        format!("SELECT * FROM api.list_members('{id}')"),
+        format!("SELECT * FROM api.documents WHERE id = '{id}'"),
+        "SET request.method = 'GET'; SET request.path = '/'; SET request.headers = '{\"deed-position\": \"a:0:0\"}';
+         SET request.jwt.claims = '{\"aud\": \"deed\", \"exp\": 1}'; SET deed_http.max_wait = '0 s'"
+            .to_owned(),
+    ] {
+        client.batch_execute(&ask).expect(&ask);
+    }
+    // It comes to where nothing is applied.
+    let refused = client
+        .batch_execute("SELECT deed_http.identify()")
+        .expect_err("refused");
+    let message = refused
+        .as_db_error()
+        .expect("an answer")
+        .message()
+        .to_owned();
+    assert!(message.contains("PT504"), "{message}");
 }
