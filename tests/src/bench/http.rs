@@ -27,7 +27,8 @@ const SECONDS: &str = "3s";
 const TURNS: usize = 3;
 
 /// What is asked; the last is the floor, of a server of its own.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
+    "select 1 behind Deed's pre-request",
     "has_permission",
     "has_permission, with a position that is applied",
     "a page of 50 of list_documents",
@@ -87,6 +88,7 @@ pub fn measure(
     let check =
         paths(&|p, d| format!("/rpc/has_permission?principal={p}&document={d}&level=viewer"));
     let asked = [
+        paths(&|_, _| "/rpc/nothing".to_owned()),
         check.clone(),
         check,
         paths(&|p, _| format!("/rpc/list_documents?principal={p}")),
@@ -116,7 +118,7 @@ pub fn measure(
                     .args(["-c", &connections.to_string()])
                     .args(["-H", &format!("Authorization: Bearer {bearer}")])
                     .arg("--urls-from-file");
-                if kind == 1 {
+                if KINDS[kind].contains("position") {
                     oha.args(["-H", "Deed-Position: bench:0:0"]);
                 }
                 turns[kind].push(figures(&run(oha.arg(&files[kind]), None)?)?);

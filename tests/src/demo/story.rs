@@ -76,8 +76,13 @@ fn what_is_seen_by(person: &str) -> String {
     curl(person, "rpc/list_documents?select=title,level")
 }
 
+fn what_the_link_opens() -> String {
+    "curl -sS -H \"Share-Link: $DEMO_LINK_TOKEN\" \"$DEMO_REST_URL/documents?select=title,level\""
+        .to_owned()
+}
+
 fn trash_of_anne() -> String {
-    psql("SELECT title, deleted_at FROM deed.list_deleted('$DEMO_ANNE')")
+    curl("ANNE", "rpc/list_deleted?select=title,deleted_at")
 }
 
 fn bob_and_the_salaries() -> String {
@@ -111,7 +116,11 @@ pub fn chapters() -> Vec<Chapter> {
         chapter(
             "Anne gives a link to the roadmap away. Cleo, who signs in, holds nothing yet.",
             linking,
-            vec![who_sees_the_roadmap(), what_is_seen_by("CLEO")],
+            vec![
+                what_the_link_opens(),
+                who_sees_the_roadmap(),
+                what_is_seen_by("CLEO"),
+            ],
         ),
         chapter(
             "Cleo opens the link while signed in, and keeps what it holds.",

@@ -202,7 +202,7 @@ fn show_how_to_go_on(services: &Services) {
          END"
     );
     println!(
-        "\nKafka: {}   PostgREST: {}   all else: .demo/env",
+        "\nMore to try: docs/APP.md, docs/PRODUCERS.md.   Kafka: {}   PostgREST: {}   all else: .demo/env",
         services.kafka.bootstrap(),
         services.postgrest.url()
     );
