@@ -29,7 +29,9 @@ public class Tell {
                 "acks", "all",
                 "enable.idempotence", true,
                 "delivery.timeout.ms", 30_000,
-                "request.timeout.ms", 10_000);
+                "request.timeout.ms", 10_000,
+                // How long it looks for a broker before that.
+                "max.block.ms", 10_000);
         try (var producer = new KafkaProducer<>(config, new StringSerializer(), new StringSerializer())) {
             // The key keeps what concerns one subject in one partition, so that it arrives in order.
             var record = new ProducerRecord<>(topic(type), subject, arguments[2]);

@@ -66,7 +66,7 @@ BEGIN
     RETURN;
   -- Made for the caller: a wrong cursor, page size or position.
   ELSIF state IN ('PD003', 'PD004', 'PD005') THEN
-    PERFORM deed_http.refuse(400, state, message);
+    PERFORM deed_http.refuse(400, state, pg_catalog.regexp_replace(message, '^position:', 'Deed-Position:'));
   END IF;
   RAISE LOG 'deed: a route failed with SQLSTATE %: %', state, message;
   PERFORM deed_http.refuse(500, 'PT500', 'the question could not be answered; the database log says why');

@@ -13,10 +13,12 @@ DECLARE
   named constant text := claims ->> 'sub';
 BEGIN
   -- PostgREST gives claims to a request without a token too: its role.
-  IF deed_http.role() = 'deed_anon' AND claims - 'role' = '{}'
-    AND (headers ->> 'authorization' ~* '^bearer') IS NOT TRUE
-  THEN
-    RETURN NULL;
+  IF deed_http.role() = 'deed_anon' AND claims - 'role' = '{}' THEN
+    IF headers ->> 'authorization' IS NULL THEN
+      RETURN NULL;
+    ELSIF headers ->> 'authorization' !~* '^bearer' THEN
+      PERFORM deed_http.refuse(401, 'PT401', 'token: expected the header Authorization: Bearer and a JWT');
+    END IF;
   END IF;
   -- PostgREST compares both, but only where a token has them.
   IF (claims -> 'aud' OPERATOR(pg_catalog.?) 'deed') IS NOT TRUE THEN
@@ -59,11 +61,13 @@ BEGIN
     PERFORM deed_http.refuse(405, 'PT405', 'expected GET, or POST to /rpc/check_many', '{"Allow": "GET, HEAD"}');
   ELSIF headers ->> 'prefer' ~ 'count\s*=' THEN
     PERFORM deed_http.refuse(400, 'PT400', 'Prefer: nothing is counted, for a count reads all rows');
+  ELSIF path LIKE '/rpc/list\_%' AND headers ->> 'range' IS NOT NULL THEN
+    PERFORM deed_http.refuse(400, 'PT400', 'Range: page by page_size and the header Link');
   END IF;
 END
 $$;
 COMMENT ON FUNCTION deed_http.require_reading(text, text, jsonb) IS
-  'Refuses what would write or count, before PostgREST runs it.';
+  'Refuses what would write, count, or cut a page, before PostgREST runs it.';
 
 CREATE OR REPLACE FUNCTION deed_http.identify() RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

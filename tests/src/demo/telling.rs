@@ -194,12 +194,14 @@ fn run_as_shown(place: &Place, command: &str) -> Result<(), String> {
 
 fn show_how_to_go_on(services: &Services) {
     let classes = "\"$DEMO_KAFKA_CLASSES\"";
-    let producer = console_producer(classes, "\"$DEED_KAFKA_BOOTSTRAP\"", "permissions");
+    let producer = console_producer(classes, "\"$DEED_KAFKA_BOOTSTRAP\"", "principals");
+    let asking = "\"$DEMO_PSQL\" \"$DEMO_ADMIN_URL\" -c \"SELECT kind, name FROM deed.principal\"";
     println!(
-        "\nAn event of your own: Anne lets Bob see the salaries. Then ask again as above.\n\n\
+        "\nAn event of your own: Dora signs up.\n\n\
          $ {producer} <<END\n\
-         content-type:application/cloudevents+json|$DEMO_SALARIES|{{\"specversion\":\"1.0\",\"id\":\"$(date +%s%N)\",\"source\":\"/by-hand\",\"type\":\"permission.granted\",\"subject\":\"$DEMO_SALARIES\",\"time\":\"$(date -u +%FT%T.%NZ)\",\"data\":{{\"recipient\":\"$DEMO_BOB\",\"level\":\"viewer\",\"granted_by\":\"$DEMO_ANNE\"}}}}\n\
-         END"
+         content-type:application/cloudevents+json|dora|{{\"specversion\":\"1.0\",\"id\":\"$(date +%s%N)\",\"source\":\"/by-hand\",\"type\":\"principal.registered\",\"subject\":\"$(cat /proc/sys/kernel/random/uuid)\",\"time\":\"$(date -u +%FT%T.%NZ)\",\"data\":{{\"kind\":\"user\",\"name\":\"Dora\"}}}}\n\
+         END\n\
+         $ {asking}"
     );
     println!(
         "\nMore to try: docs/APP.md, docs/PRODUCERS.md.   Kafka: {}   PostgREST: {}   all else: .demo/env",

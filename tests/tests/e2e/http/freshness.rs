@@ -153,7 +153,7 @@ fn what_is_not_applied_is_answered_later() {
             &answer,
             400,
             "PD005",
-            "position: expected topic:partition:offset",
+            "Deed-Position: expected topic:partition:offset",
         );
     }
 }

@@ -288,6 +288,10 @@ fn what_writes_or_counts_is_refused() {
             }
         }
     }
+    for path in ["/rpc/list_documents", "/rpc/list_deleted"] {
+        let answer = scene.ask(Request::get(path).header("Range", "0-9"));
+        findings.refuses(path, &answer, 400, "PT400", "Range: page by page_size");
+    }
     let title = scene.get(Some(&alice), "/documents?id=eq.D1&select=title");
     findings.gives("unchanged", &title, &json!([{ "title": "One" }]));
 }

@@ -4,6 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use deed_tests::event::{Clock, Event, id};
 use deed_tests::owner::Owner;
 use deed_tests::postgres::connect;
+use deed_tests::postgrest::Request;
 use deed_tests::postgrest::token::{claims, sign, sign_with};
 use deed_tests::stage::{JWT_SECRET, Line};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -94,6 +95,16 @@ fn only_complete_tokens_of_the_secret_hold() {
         &format!("{challenge:?}"),
         challenge.as_deref() == Some("Bearer"),
     );
+    for header in ["Basic eDp5".to_owned(), hs256(whole.clone())] {
+        let request = Request::get(&Scene::path(CHECK)).header("Authorization", &header);
+        findings.refuses(
+            &header,
+            &scene.ask(request),
+            401,
+            "PT401",
+            "token: expected the header",
+        );
+    }
     // Refused by PostgREST; in later versions unseen.
     let (wrong_claim, no_such_role) = (either("PGRST301", "PGRST303"), either(400, 401));
     let hs512 = Header::new(Algorithm::HS512);
