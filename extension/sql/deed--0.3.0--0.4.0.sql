@@ -3,7 +3,14 @@
 -- Nothing that 0.3.0 does changes, so sessions go on; one that has used its library knows deed.applied and
 -- deed.wait_for only once it has reconnected (42883). Building the indexes keeps out who writes principals
 -- or moves positions. In this order: a batch writes principals first and moves its position last, so it
--- waits for the first lock without holding what the second waits for.
+-- waits for the first lock without holding what the second waits for. Before both, what no writer waits for: it waits
+-- for a running VACUUM or ANALYZE of the table, which nobody shall wait for too.
+
+-- What is kept of a sample of ids, the planner would tell by its estimates.
+ALTER TABLE deed.document ALTER COLUMN id SET STATISTICS 0;
+DELETE FROM pg_catalog.pg_statistic AS s USING pg_catalog.pg_attribute AS a
+WHERE a.attrelid = 'deed.document'::pg_catalog.regclass AND a.attname = 'id'
+  AND s.starelid = a.attrelid AND s.staattnum = a.attnum;
 
 CREATE INDEX principal_by_token ON deed.principal (token_sha256) WHERE token_sha256 IS NOT NULL;
 COMMENT ON INDEX deed.principal_by_token IS 'Share links: the identity that a token stands for.';
@@ -43,12 +50,6 @@ CREATE FUNCTION deed.share_link(token text) RETURNS uuid
   END;
 COMMENT ON FUNCTION deed.share_link(text) IS
   'The share-link identity whose token this is: of kind anonymous and not removed. Null when there is none, or more than one.';
-
--- What is kept of a sample of ids, the planner would tell by its estimates.
-ALTER TABLE deed.document ALTER COLUMN id SET STATISTICS 0;
-DELETE FROM pg_catalog.pg_statistic AS s USING pg_catalog.pg_attribute AS a
-WHERE a.attrelid = 'deed.document'::pg_catalog.regclass AND a.attname = 'id'
-  AND s.starelid = a.attrelid AND s.staattnum = a.attnum;
 
 REVOKE ALL ON FUNCTION deed.applied(text), deed.wait_for(text, interval), deed.share_link(text)
   FROM PUBLIC;

@@ -55,7 +55,10 @@ CREATE OR REPLACE FUNCTION deed_http.require_reading(method text, path text, hea
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF path = '/rpc/check_many' AND method <> 'POST' THEN
+  -- PostgREST decodes a path only behind this.
+  IF path LIKE '%\%%' THEN
+    PERFORM deed_http.refuse(400, 'PT400', 'path: expected letters as they are, not escaped');
+  ELSIF path = '/rpc/check_many' AND method <> 'POST' THEN
     PERFORM deed_http.refuse(405, 'PT405', 'expected POST to /rpc/check_many', '{"Allow": "POST"}');
   ELSIF path <> '/rpc/check_many' AND method NOT IN ('GET', 'HEAD') THEN
     PERFORM deed_http.refuse(405, 'PT405', 'expected GET, or POST to /rpc/check_many', '{"Allow": "GET, HEAD"}');

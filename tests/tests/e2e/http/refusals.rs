@@ -288,6 +288,19 @@ fn what_writes_or_counts_is_refused() {
             }
         }
     }
+    for path in [
+        "/rpc/list%5Fdocuments",
+        "/rpc/check%5Fmany?documents=[]&level=viewer",
+        "/document%73",
+    ] {
+        findings.refuses(
+            path,
+            &scene.get(None, path),
+            400,
+            "PT400",
+            "path: expected letters",
+        );
+    }
     for path in ["/rpc/list_documents", "/rpc/list_deleted"] {
         let answer = scene.ask(Request::get(path).header("Range", "0-9"));
         findings.refuses(path, &answer, 400, "PT400", "Range: page by page_size");

@@ -167,7 +167,8 @@ fn every_object_is_described_and_no_path_is_left_open() {
           UNION ALL SELECT nspname FROM pg_namespace
             WHERE nspname IN ('api', 'deed_http') AND obj_description(oid, 'pg_namespace') IS NULL) AS o";
     let loose = "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
-        WHERE pronamespace = ANY (array['api', 'deed_http']::regnamespace[]) AND prosecdef
+        WHERE pronamespace = ANY (array['api', 'deed_http']::regnamespace[])
+          AND (prosecdef OR proconfig::text LIKE '%search_path%')
           AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)";
     for query in [bare, loose] {
         let found: Option<String> = client.query_one(query, &[]).expect(query).get(0);
@@ -193,6 +194,7 @@ fn types_of_a_session_are_not_taken_for_others() {
         format!("SELECT * FROM api.check_many('[\"{id}\"]', 'viewer')"),
         "SELECT * FROM api.list_documents()".to_owned(),
         "SELECT * FROM api.list_deleted()".to_owned(),
+        format!("SELECT * FROM api.effective_level('{id}', '{id}')"),
         format!("SELECT * FROM api.list_members('{id}')"),
         format!("SELECT * FROM api.documents WHERE id = '{id}'"),
         "SET request.method = 'GET'; SET request.path = '/'; SET request.headers = '{\"deed-position\": \"a:0:0\"}';

@@ -81,6 +81,14 @@ fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {
     let postgres = shared_postgres();
     let name = "upgrade_meanwhile_0_3_0";
     let mut updating = bare(postgres, name, "VERSION '0.3.0'");
+    let sampled = "INSERT INTO deed.document (id, purged) SELECT gen_random_uuid(), false FROM generate_series(1, 500);
+        ANALYZE deed.document";
+    updating.batch_execute(sampled).expect(sampled);
+    let samples = "SELECT count(*) FROM pg_stats WHERE schemaname = 'deed' AND tablename = 'document' AND attname = 'id'";
+    let samples_of = |client: &mut postgres::Client| -> i64 {
+        client.query_one(samples, &[]).expect(samples).get(0)
+    };
+    assert_eq!(samples_of(&mut updating), 1, "ids are sampled");
     let mut batch = postgres.admin(name).expect("connection");
     let mut watching = postgres.admin(name).expect("connection");
     let lock = |table: &str| {
@@ -104,4 +112,8 @@ fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {
         batch.batch_execute("COMMIT").expect("committed");
         update.join().expect("updated");
     });
+    for again in ["", "ANALYZE deed.document"] {
+        updating.batch_execute(again).expect("analyzed");
+        assert_eq!(samples_of(&mut updating), 0, "no sample is kept");
+    }
 }
