@@ -1,6 +1,7 @@
--- Who may do what in schema deed. The extension names no role, so every grant is here; a check
--- reads indexes past table grants and row security, so EXECUTE on it is the permission to ask
--- about anybody. Part of setup.sql.
+-- Who may do what; docs/ROLES.md is the same as a table. Part of setup.sql.
+
+-- Schema deed. The extension names no role, so every grant is here; a check reads indexes past table
+-- grants and row security, so EXECUTE on it is the permission to ask about anybody.
 
 GRANT USAGE ON SCHEMA deed TO deed_consumer, deed_operator, deed_service, deed_api;
 
@@ -50,3 +51,43 @@ GRANT SELECT ON deed.orphaned_documents TO deed_service;
 -- What api.documents shows, and no version of it.
 GRANT SELECT (id, title, metadata, content, created_at, created_by, deleted_at,
   last_modified, last_modified_by) ON deed.document TO deed_api;
+
+-- Schemas api and deed_http. deed_api owns all of both, so that no route runs with more rights than it
+-- needs.
+DO $$
+DECLARE
+  routine regprocedure;
+BEGIN
+  FOR routine IN
+    SELECT p.oid FROM pg_catalog.pg_proc AS p
+    WHERE p.pronamespace IN ('api'::regnamespace, 'deed_http'::regnamespace)
+  LOOP
+    EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO deed_api', routine);
+  END LOOP;
+END
+$$;
+ALTER VIEW api.documents OWNER TO deed_api;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, deed_http FROM PUBLIC;
+
+-- Every route is anybody's, and says itself for whom it is.
+GRANT USAGE ON SCHEMA api TO deed_anon, deed_user, deed_service;
+GRANT EXECUTE ON FUNCTION
+  api.has_permission(text, text, text),
+  api.effective_level(text, text),
+  api.check_many(jsonb, text, text),
+  api.explain_permission(text, text),
+  api.list_documents(text, text, text, text, text),
+  api.list_deleted(text, text, text),
+  api.list_permissions(text, text, text, text),
+  api.list_principals(text, text, text, text, text),
+  api.list_members(text, text, text, text)
+TO deed_anon, deed_user, deed_service;
+GRANT SELECT ON api.documents TO deed_anon, deed_user, deed_service;
+
+GRANT USAGE ON SCHEMA deed_http
+  TO deed_anon, deed_user, deed_service, deed_api, deed_authenticator;
+-- The login itself may run identify, to be refused by it.
+GRANT EXECUTE ON FUNCTION deed_http.identify()
+  TO deed_anon, deed_user, deed_service, deed_authenticator;
+-- A function in a view needs the caller's EXECUTE.
+GRANT EXECUTE ON FUNCTION deed_http.document_level(uuid) TO deed_anon, deed_user, deed_service;

@@ -18,7 +18,6 @@ BEGIN
 END
 $$;
 \ir roles.sql
-\ir grants.sql
 \ir http/answers.sql
 \ir http/arguments.sql
 \ir http/freshness.sql
@@ -27,8 +26,7 @@ $$;
 \ir api/lists.sql
 \ir api/sharing.sql
 \ir api/documents.sql
-\ir http/grants.sql
-\ir api/grants.sql
+\ir grants.sql
 COMMIT;
 
 -- A PostgREST that runs already reads the schema anew.

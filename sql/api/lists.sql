@@ -24,10 +24,8 @@ BEGIN
     n := n + 1;
     RETURN NEXT;
   END LOOP;
-  IF n = size THEN
-    PERFORM deed_http.link_to_next('list_documents', pg_catalog.jsonb_build_object(
-      'level', wanted, 'sort', ordered, 'page_size', size, 'principal', principal), cursor);
-  END IF;
+  PERFORM deed_http.link_to_next('list_documents', pg_catalog.jsonb_build_object(
+    'level', wanted, 'sort', ordered, 'page_size', size, 'principal', principal), n, cursor);
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;
@@ -76,10 +74,8 @@ BEGIN
     n := n + 1;
     RETURN NEXT;
   END LOOP;
-  IF n = size THEN
-    PERFORM deed_http.link_to_next('list_deleted', pg_catalog.jsonb_build_object(
-      'page_size', size, 'principal', principal), cursor);
-  END IF;
+  PERFORM deed_http.link_to_next('list_deleted', pg_catalog.jsonb_build_object(
+    'page_size', size, 'principal', principal), n, cursor);
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;

@@ -24,10 +24,8 @@ BEGIN
     n := n + 1;
     RETURN NEXT;
   END LOOP;
-  IF n = size THEN
-    PERFORM deed_http.link_to_next('list_permissions', pg_catalog.jsonb_build_object(
-      'document', asked, 'page_size', size, 'principal', principal), cursor);
-  END IF;
+  PERFORM deed_http.link_to_next('list_permissions', pg_catalog.jsonb_build_object(
+    'document', asked, 'page_size', size, 'principal', principal), n, cursor);
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;
@@ -60,10 +58,8 @@ BEGIN
     n := n + 1;
     RETURN NEXT;
   END LOOP;
-  IF n = size THEN
-    PERFORM deed_http.link_to_next('list_principals', pg_catalog.jsonb_build_object(
-      'document', asked, 'level', wanted, 'page_size', size, 'principal', principal), cursor);
-  END IF;
+  PERFORM deed_http.link_to_next('list_principals', pg_catalog.jsonb_build_object(
+    'document', asked, 'level', wanted, 'page_size', size, 'principal', principal), n, cursor);
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;
@@ -115,10 +111,8 @@ BEGIN
     n := n + 1;
     RETURN NEXT;
   END LOOP;
-  IF n = size THEN
-    PERFORM deed_http.link_to_next('list_members', pg_catalog.jsonb_build_object(
-      'group_id', asked, 'page_size', size, 'principal', principal), cursor);
-  END IF;
+  PERFORM deed_http.link_to_next('list_members', pg_catalog.jsonb_build_object(
+    'group_id', asked, 'page_size', size, 'principal', principal), n, cursor);
 EXCEPTION WHEN OTHERS THEN
   PERFORM deed_http.hide(SQLSTATE, SQLERRM);
   RAISE;

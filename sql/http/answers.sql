@@ -24,7 +24,7 @@ $$;
 COMMENT ON FUNCTION deed_http.answer_with(jsonb) IS
   'Gives the answer the usual headers, and more of them by name.';
 
-CREATE OR REPLACE FUNCTION deed_http.link_to_next(route text, arguments jsonb, cursor text) RETURNS void
+CREATE OR REPLACE FUNCTION deed_http.link_to_next(route text, arguments jsonb, rows integer, cursor text) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -33,12 +33,14 @@ DECLARE
     FROM pg_catalog.jsonb_each_text(
       pg_catalog.jsonb_strip_nulls(arguments) || pg_catalog.jsonb_build_object('after', cursor)) AS a);
 BEGIN
-  PERFORM deed_http.answer_with(pg_catalog.jsonb_build_object(
-    'Link', '<' || route || '?' || query || '>; rel="next"'));
+  IF rows = (arguments ->> 'page_size')::integer THEN
+    PERFORM deed_http.answer_with(pg_catalog.jsonb_build_object(
+      'Link', '<' || route || '?' || query || '>; rel="next"'));
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION deed_http.link_to_next(text, jsonb, text) IS
-  'Adds the header Link to the next page: relative to this one, with the route''s arguments, which have been read and so need no escape. What PostgREST itself reads from a request, as select, no function sees.';
+COMMENT ON FUNCTION deed_http.link_to_next(text, jsonb, integer, text) IS
+  'Adds the header Link to the page behind this cursor, if this page is full: relative to this one, with the route''s arguments, which have been read and so need no escape. What PostgREST itself reads from a request, as select, no function sees.';
 
 -- Errors
 
@@ -56,7 +58,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION deed_http.refuse(integer, text, text, jsonb) IS
-  'Ends the request with a status, a code and a message for the caller, and more headers. A message never repeats what the caller sent.';
+  'Ends the request with a status, a code and a message for the caller, and more headers. Of what the caller sent a message repeats nothing but a page size.';
 
 CREATE OR REPLACE FUNCTION deed_http.hide(state text, message text) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
