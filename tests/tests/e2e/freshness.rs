@@ -31,7 +31,7 @@ fn a_commit_is_seen_by_who_waits_for_it() {
         let waiter = scope.spawn(|| {
             // In a transaction, whose snapshot is one a statement.
             asking.batch_execute("BEGIN").expect("begun");
-            let wait = format!("SELECT deed.wait_for('{TOPIC}:0:0', '1 hour')");
+            let wait = format!("SELECT deed.wait_for('{TOPIC}:0:0', '1 minute')");
             let applied: bool = asking.query_one(&wait, &[]).expect("an answer").get(0);
             let check = format!("SELECT deed.has_permission('{anne}', '{plan}', 'owner')");
             let holds: bool = asking.query_one(&check, &[]).expect("an answer").get(0);
@@ -48,7 +48,7 @@ fn a_commit_is_seen_by_who_waits_for_it() {
 fn a_timeout_or_a_cancellation_ends_it() {
     let mut ground = Ground::new("freshness_cancelled");
     let mut asking = ground.session();
-    let wait = format!("SELECT deed.wait_for('{TOPIC}:0:0', '1 hour')");
+    let wait = format!("SELECT deed.wait_for('{TOPIC}:0:0', '1 minute')");
     let limit = "SET statement_timeout = '100ms'";
     asking.batch_execute(limit).expect(limit);
     let code = |outcome: Result<(), postgres::Error>| {
