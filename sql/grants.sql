@@ -9,10 +9,15 @@ GRANT USAGE ON SCHEMA deed TO deed_consumer, deed_operator, deed_service, deed_a
 GRANT EXECUTE ON FUNCTION
   deed.claim(text, text, integer, uuid),
   deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[],
-    integer[], bytea[], bytea[], bytea[])
+    integer[], bytea[], bytea[], bytea[]),
+  deed.settle(uuid),
+  deed.next_events(bigint[], integer),
+  deed.outbox_id(),
+  deed.release_relay(uuid)
 TO deed_consumer;
 
-GRANT SELECT ON deed.quarantine, deed.stream_position, deed.orphaned_documents TO deed_operator;
+GRANT SELECT ON deed.quarantine, deed.stream_position, deed.orphaned_documents, deed.outbox, deed.mark,
+  deed.lease, deed.watched, deed.relay TO deed_operator;
 -- A record that can never be read is dropped by hand.
 GRANT DELETE ON deed.quarantine TO deed_operator;
 GRANT EXECUTE ON FUNCTION
@@ -44,7 +49,9 @@ TO deed_service, deed_api;
 GRANT EXECUTE ON FUNCTION
   deed.document(uuid),
   deed.users(),
-  deed.apply(jsonb)
+  deed.apply(jsonb),
+  deed.watch(uuid, uuid, timestamptz, text),
+  deed.unwatch(uuid, uuid, text)
 TO deed_service;
 GRANT SELECT ON deed.orphaned_documents TO deed_service;
 

@@ -11,7 +11,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{mpsc as async_mpsc, watch};
+use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
@@ -41,6 +41,7 @@ pub struct Assignment {
     runtime: Handle,
     database: Database,
     topics: Topics,
+    applied: Arc<Notify>,
     shutdown: watch::Receiver<bool>,
     reports: mpsc::Receiver<Report>,
     report: mpsc::Sender<Report>,
@@ -71,6 +72,7 @@ impl Assignment {
         runtime: Handle,
         database: Database,
         topics: Topics,
+        applied: Arc<Notify>,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let (report, reports) = mpsc::channel();
@@ -79,6 +81,7 @@ impl Assignment {
             runtime,
             database,
             topics,
+            applied,
             shutdown,
             reports,
             report,
@@ -246,6 +249,7 @@ impl Assignment {
             topics: self.topics.clone(),
             reports: self.report.clone(),
             load: load.clone(),
+            applied: self.applied.clone(),
             shutdown: self.shutdown.clone(),
         };
         let task = self.runtime.spawn(partition.run(items, delay));

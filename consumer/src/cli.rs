@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Carries records from Kafka into Deed's Postgres extension, exactly once.
+/// Carries records from Kafka into Deed's Postgres extension, exactly once, and events back.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -19,10 +19,12 @@ pub struct Cli {
 /// What to do.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Command {
-    /// Everything one instance does: in this version the same as ingest
+    /// Everything one instance does: ingest and relay
     Run,
     /// Apply the records of the topics to Postgres, until SIGTERM or SIGINT
     Ingest,
+    /// Carry events from Postgres' outbox to the topic deed.events, until SIGTERM or SIGINT
+    Relay,
 }
 
 /// Settings; a flag beats the environment beats the file.

@@ -1,4 +1,4 @@
-//! The two calls into Postgres, over a few connections that replace themselves.
+//! The calls into Postgres, over a few connections that replace themselves.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::messages::PartitionId;
+use crate::outlet::Event;
 use crate::verdict::{Verdict, verdict};
 
 /// A partition keeps one busy while it applies; more would only queue on Postgres' own disk.
@@ -26,6 +27,14 @@ const CLAIM: &str = "SELECT epoch, next_offset FROM deed.claim($1, $2, $3, $4)";
 const APPLY_BATCH: &str = "\
 SELECT coalesce(sum(events) FILTER (WHERE outcome = 'rejected'), 0)::bigint \
 FROM deed.apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+const SETTLE: &str = "SELECT deed.settle($1)";
+const OUTBOX_ID: &str = "SELECT deed.outbox_id()";
+const NEXT_EVENTS: &str = "\
+SELECT seq, id, type, subject, data, \
+  to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+FROM deed.next_events($1, $2)";
+const RELEASE_RELAY: &str = "SELECT deed.release_relay($1)";
 
 /// Where the extension is.
 #[derive(Clone)]
@@ -163,11 +172,48 @@ impl Database {
         Ok(row.try_get(0)?)
     }
 
+    /// Has Postgres look at what is marked; whether there is more to do at once. None while another relay is at
+    /// work.
+    pub async fn settle(&self, relay: Uuid) -> Result<Option<bool>, CallError> {
+        Ok(self.call(SETTLE, &[&relay]).await?.try_get(0)?)
+    }
+
+    /// What tells this outbox from all others.
+    pub async fn outbox_id(&self) -> Result<Uuid, CallError> {
+        Ok(self.call(OUTBOX_ID, &[]).await?.try_get(0)?)
+    }
+
+    /// Takes those that are published out of the outbox, and gives the next ones.
+    pub async fn next_events(&self, published: &[i64], most: i32) -> Result<Vec<Event>, CallError> {
+        let rows = self.rows(NEXT_EVENTS, &[&published, &most]).await?;
+        let event = |row: &Row| {
+            Ok(Event {
+                seq: row.try_get(0)?,
+                id: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                subject: row.try_get(3)?,
+                data: row.try_get(4)?,
+                time: row.try_get(5)?,
+            })
+        };
+        rows.iter().map(event).collect()
+    }
+
+    /// Lets another relay take over at once.
+    pub async fn release_relay(&self, relay: Uuid) -> Result<(), CallError> {
+        self.call(RELEASE_RELAY, &[&relay]).await.map(drop)
+    }
+
     async fn call(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, CallError> {
+        let rows = self.rows(sql, params).await?;
+        Ok(rows.into_iter().next().expect("a row from each of these"))
+    }
+
+    async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, CallError> {
         let client = self.pool.get().await?;
         let answer = async {
             let statement = client.prepare_cached(sql).await?;
-            client.query_one(&statement, params).await
+            client.query(&statement, params).await
         };
         let answer = answer.await.map_err(CallError::from);
         if let Err(error) = &answer

@@ -1,6 +1,7 @@
 //! How the Kafka clients are set up.
 
 use rdkafka::ClientConfig;
+use uuid::Uuid;
 
 use crate::config::Config;
 
@@ -14,11 +15,22 @@ pub fn refusal(key: &str) -> Option<&'static str> {
         }
         "isolation.level" => Some("records of aborted transactions must not be applied"),
         "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
+        "transactional.id" | "transaction.timeout.ms" | "enable.idempotence" | "acks"
+        | "request.required.acks" => Some(
+            "the relay's events go out in order and without gaps because of it",
+        ),
         "group.id" => Some("the group also names the positions in Postgres: set the key group"),
         "bootstrap.servers" | "metadata.broker.list" => Some("set the key kafka_bootstrap"),
         _ => None,
     }
 }
+
+/// What only members of a group are told.
+const OF_MEMBERS: [&str; 3] = [
+    "group.instance.id",
+    "group.protocol",
+    "partition.assignment.strategy",
+];
 
 /// For the member of the group.
 pub fn consumer(config: &Config) -> ClientConfig {
@@ -44,15 +56,30 @@ pub fn consumer(config: &Config) -> ClientConfig {
     client
 }
 
+/// For the relay of the outbox with this id: of those that call themselves so the broker knows the latest alone.
+pub fn producer(config: &Config, outbox: Uuid) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("linger.ms", "0")
+        .set("compression.type", "lz4")
+        // As Java's producers place keys, so that others can tell where a document's events are.
+        .set("partitioner", "murmur2_random");
+    common(&mut client, config);
+    for key in OF_MEMBERS {
+        client.remove(key);
+    }
+    client
+        .set("transactional.id", format!("deed-relay-{outbox}"))
+        // Also how long a relay that is gone without a successor keeps readers of committed records waiting.
+        .set("transaction.timeout.ms", "10000");
+    client
+}
+
 /// For questions about topics, outside the group.
 pub fn inquirer(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new();
     common(&mut client, config);
-    for key in [
-        "group.instance.id",
-        "group.protocol",
-        "partition.assignment.strategy",
-    ] {
+    for key in OF_MEMBERS {
         client.remove(key);
     }
     // The member of the group has the same brokers and tells of them.

@@ -1,20 +1,22 @@
-//! `deed-consumer` carries records from Kafka into the extension, exactly once.
+//! `deed-consumer` carries records from Kafka into the extension, exactly once, and events back.
 //!
 //! It never reads what an event means. The map:
 //!
 //! - [`cli`] and [`config`]: what it is told; [`kafka`] is what it tells librdkafka
-//! - [`run`]: the polling loop; [`rebalance`] what librdkafka calls from it; [`assignment`] the
+//! - [`run`]: the polling loop of what comes in; [`rebalance`] what librdkafka calls from it; [`assignment`] the
 //!   partitions of this process, and [`partition_list`] their lists in librdkafka's words;
 //!   [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
 //!   what a failed one means; [`messages`] go between it and the polling loop
+//! - [`relay`]: the outbox's events on their way out, through [`outlet`]
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing_subscriber::EnvFilter;
 
 mod assignment;
@@ -26,13 +28,18 @@ mod error;
 mod kafka;
 mod log_limit;
 mod messages;
+mod outlet;
 mod partition;
 mod partition_list;
 mod rebalance;
+mod relay;
 mod run;
 mod topic_id;
 mod topics;
 mod verdict;
+
+use database::Database;
+use relay::Relay;
 
 /// The pool warns of each connection that it replaces; what its loss meant is told elsewhere.
 const LOG: &str = "info,deadpool.postgres=error";
@@ -69,6 +76,7 @@ fn start(cli: &cli::Cli) -> Result<(), error::Error> {
         .enable_all()
         .build()?;
     let (ending, shutdown) = watch::channel(false);
+    let ending = Arc::new(ending);
     let (mut term, mut int) = {
         let _context = runtime.enter();
         (
@@ -76,14 +84,46 @@ fn start(cli: &cli::Cli) -> Result<(), error::Error> {
             signal(SignalKind::interrupt())?,
         )
     };
-    runtime.spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        let _ = ending.send(true);
-        // Dropped, it would read as the end as well; kept, a second signal changes nothing.
-        std::future::pending::<()>().await;
+    runtime.spawn({
+        let ending = ending.clone();
+        async move {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            let _ = ending.send(true);
+        }
     });
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        kafka = config.kafka_bootstrap,
+        database = database::hosts(&config.database),
+        "deed-consumer starts"
+    );
+    let database = Database::new(&config.database, &config.group)?;
+    let applied = Arc::new(Notify::new());
+    let relay = Relay {
+        database: database.clone(),
+        runtime: runtime.handle().clone(),
+        applied: applied.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let ingest = || run::run(&config, runtime.handle(), database, applied, shutdown);
     let done = match cli.command {
-        cli::Command::Run | cli::Command::Ingest => run::run(&config, runtime.handle(), shutdown),
+        cli::Command::Ingest => ingest(),
+        cli::Command::Relay => relay.run(&config),
+        // Whichever ends, by a signal or an error, ends the other.
+        cli::Command::Run => std::thread::scope(|scope| {
+            let config = &config;
+            let ended = ending.clone();
+            let relay = std::thread::Builder::new()
+                .name("relay".into())
+                .spawn_scoped(scope, move || {
+                    let done = relay.run(config);
+                    let _ = ended.send(true);
+                    done
+                })?;
+            let done = ingest();
+            let _ = ending.send(true);
+            done.and(relay.join().expect("a panic ends the process"))
+        }),
     };
     // A statement that hangs must not keep the process.
     runtime.shutdown_background();

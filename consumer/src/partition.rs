@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub struct Partition {
     pub reports: mpsc::Sender<Report>,
     /// Bytes that were sent and not yet applied.
     pub load: Arc<AtomicUsize>,
+    /// Told when a batch is applied.
+    pub applied: Arc<Notify>,
     /// True when the process ends.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -129,6 +131,7 @@ impl Partition {
                 Err(end) => return end,
             }
             debug!(of = %self.id, records = batch.len(), next = batch.next_offset(), "applied");
+            self.applied.notify_one();
             position = Some(batch.next_offset());
             self.load.fetch_sub(batch.weight(), Ordering::Relaxed);
             self.report(What::Applied(batch.next_offset()));

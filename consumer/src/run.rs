@@ -1,17 +1,18 @@
 //! The polling loop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use crate::assignment::Assignment;
 use crate::config::Config;
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::error::Error;
 use crate::kafka;
 use crate::log_limit::LogLimit;
@@ -33,19 +34,23 @@ const FINISH: Duration = Duration::from_secs(5);
 pub fn run(
     config: &Config,
     runtime: &Handle,
+    database: Database,
+    applied: Arc<Notify>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     info!(
-        version = env!("CARGO_PKG_VERSION"),
         group = config.group,
         topics = config.topics.join(","),
-        kafka = config.kafka_bootstrap,
-        database = database::hosts(&config.database),
-        "deed-consumer starts"
+        "ingest starts"
     );
-    let database = Database::new(&config.database, &config.group)?;
     let topics = Topics::watch(config)?;
-    let assignment = Assignment::new(runtime.clone(), database, topics, shutdown.clone());
+    let assignment = Assignment::new(
+        runtime.clone(),
+        database,
+        topics,
+        applied,
+        shutdown.clone(),
+    );
     let client =
         BaseConsumer::from_config_and_context(&kafka::consumer(config), Context::new(assignment))?;
     let names: Vec<&str> = config.topics.iter().map(String::as_str).collect();

@@ -198,7 +198,7 @@ COMMENT ON FUNCTION deed.share_link(text) IS
 CREATE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-  AS 'MODULE_PATHNAME', 'deed_apply_0_3';
+  AS 'MODULE_PATHNAME', 'deed_apply_0_5';
 COMMENT ON FUNCTION deed.apply(jsonb) IS
   'Applies one CloudEvent in structured form. Idempotent; raises PD001 on a malformed event, its field in DETAIL.';
 
@@ -211,7 +211,7 @@ CREATE FUNCTION deed.apply_batch(
   RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
   LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_3';
+  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_5';
 COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[]) IS
   'Applies the records of one partition and moves its position, in one statement. Records below the stored position are skipped; what can''t be read is quarantined. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
 
@@ -227,7 +227,7 @@ CREATE FUNCTION deed.redrive(ids bigint[])
   RETURNS TABLE (id bigint, outcome deed.apply_outcome, reason text)
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 100
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-  AS 'MODULE_PATHNAME', 'deed_redrive_0_3';
+  AS 'MODULE_PATHNAME', 'deed_redrive_0_5';
 COMMENT ON FUNCTION deed.redrive(bigint[]) IS
   'Applies quarantined records once more, as one batch. What can be read now leaves quarantine, for any order gives the same answer; what can''t be stays there with its reason. Ids that are not there give no row.';
 
@@ -246,3 +246,64 @@ CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition i
   END;
 COMMENT ON FUNCTION deed.reset_position(text, text, integer) IS
   'Forgets where a consumer group is in a partition, for a topic that was re-created or a log that was cut: the next claim starts at the log''s beginning, which is safe because applying is idempotent. False when there is no such position.';
+
+-- Events out: watches, and what the relay does
+
+CREATE FUNCTION deed.watch(
+    principal uuid, document uuid, until timestamptz, watcher text DEFAULT '')
+  RETURNS deed.permission_level
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_watch_0_5';
+COMMENT ON FUNCTION deed.watch(uuid, uuid, timestamptz, text) IS
+  'Has deed.access.changed tell of each change of this level until then, and gives the level from which the first one counts. A lease for each watcher; the same call again prolongs it.';
+
+CREATE FUNCTION deed.unwatch(principal uuid, document uuid, watcher text DEFAULT '')
+  RETURNS void
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    -- The relay takes it away, under the lock that orders it.
+    UPDATE deed.lease AS l SET until = '-infinity'
+    WHERE l.document_id = unwatch.document AND l.principal_id = unwatch.principal
+      AND l.watcher = unwatch.watcher;
+  END;
+COMMENT ON FUNCTION deed.unwatch(uuid, uuid, text) IS
+  'Ends the watcher''s own lease; those of others go on.';
+
+CREATE FUNCTION deed.settle(relay uuid) RETURNS boolean
+  LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 100000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_settle_0_5';
+COMMENT ON FUNCTION deed.settle(uuid) IS
+  'Looks at a bounded number of marks, expiries and ended leases, and puts what follows into the outbox. True when there is more to do at once, false when there is not; null while another relay is at work. One that calls it every second at least keeps the work to itself.';
+
+CREATE FUNCTION deed.next_events(published bigint[], most integer)
+  RETURNS TABLE (seq bigint, id uuid, type text, subject uuid, data text, at timestamptz)
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    DELETE FROM deed.outbox AS o WHERE o.seq = ANY (next_events.published);
+    SELECT o.seq, o.id, o.type, o.aggregateid, o.payload::text, o.at
+    FROM deed.outbox AS o ORDER BY o.seq LIMIT next_events.most;
+  END;
+COMMENT ON FUNCTION deed.next_events(bigint[], integer) IS
+  'Takes the events that are published out of the outbox, and gives the next ones, in order. They stay there until they are published.';
+
+CREATE FUNCTION deed.outbox_id() RETURNS uuid
+  LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+  BEGIN ATOMIC
+    SELECT r.outbox FROM deed.relay AS r;
+  END;
+COMMENT ON FUNCTION deed.outbox_id() IS
+  'What tells this outbox from all others, for the name of its producer; null before any relay was at work.';
+
+CREATE FUNCTION deed.release_relay(relay uuid) RETURNS void
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+  BEGIN ATOMIC
+    UPDATE deed.relay AS r SET until = '-infinity' WHERE r.relay = release_relay.relay;
+  END;
+COMMENT ON FUNCTION deed.release_relay(uuid) IS
+  'Lets another relay take over at once.';

@@ -59,3 +59,16 @@ COMMENT ON INDEX deed.closure_by_group IS
 -- Who has passed this place in Kafka? Without next_offset, so that moving it stays within its page.
 CREATE INDEX stream_position_by_topic ON deed.stream_position (topic, partition);
 COMMENT ON INDEX deed.stream_position_by_topic IS 'Freshness: the positions of a partition, of all consumer groups.';
+
+-- Which permissions have reached their expiry, and nobody told of it?
+CREATE INDEX permission_to_expire ON deed.permission (expires_at)
+  WHERE expires_at IS NOT NULL AND NOT expired;
+COMMENT ON INDEX deed.permission_to_expire IS 'Events out: the permissions that expire next.';
+
+-- Which levels of this principal are watched?
+CREATE INDEX watched_by_principal ON deed.watched (principal_id, document_id);
+COMMENT ON INDEX deed.watched_by_principal IS 'Events out: the documents on which a principal''s level is watched.';
+
+-- Which watches have ended?
+CREATE INDEX lease_by_end ON deed.lease (until);
+COMMENT ON INDEX deed.lease_by_end IS 'Events out: the leases that end next.';

@@ -3,7 +3,7 @@
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA deed FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA deed FROM PUBLIC;
 REVOKE ALL ON TYPE deed.permission_level, deed.permission_recipient, deed.document_sort,
-  deed.apply_outcome FROM PUBLIC;
+  deed.apply_outcome, deed.mark_kind FROM PUBLIC;
 
 -- pg_dump leaves an extension's rows out unless told that they are the user's. The row of
 -- closure_lock is the extension's own.
@@ -16,3 +16,10 @@ SELECT pg_catalog.pg_extension_config_dump('deed.quarantine_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.membership', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.listing', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.closure', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.outbox', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.outbox_seq_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.mark', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.mark_seq_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.lease', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.watched', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.orphan', '');

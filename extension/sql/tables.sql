@@ -13,7 +13,7 @@ CREATE TABLE deed.document (
   metadata          jsonb,
   content_version   bytea,
   content           jsonb,
-  deletion_version  bytea,
+  lifecycle_version bytea,
   deleted_at        timestamptz,
   deleted_by        uuid,
   last_modified     timestamptz,
@@ -26,7 +26,7 @@ COMMENT ON TABLE deed.document IS
 -- through a view that hides some. Estimates need nothing but that ids are unique.
 ALTER TABLE deed.document ALTER COLUMN id SET STATISTICS 0;
 COMMENT ON COLUMN deed.document.creation_version IS 'Version of the greatest document.created.';
-COMMENT ON COLUMN deed.document.deletion_version IS 'Version of what deleted_at says.';
+COMMENT ON COLUMN deed.document.lifecycle_version IS 'Version of what deleted_at says.';
 COMMENT ON COLUMN deed.document.deleted_at IS 'When it was deleted; null while it is not.';
 COMMENT ON COLUMN deed.document.last_modified IS
   'Time of the greatest of creation, title, metadata and content; it only grows.';
@@ -43,7 +43,7 @@ CREATE TABLE deed.principal (
   description         text,
   token_version       bytea,
   token_sha256        bytea,
-  removal_version     bytea,
+  lifecycle_version   bytea,
   removed_at          timestamptz,
   removed_by          uuid,
   promotion_version   bytea,
@@ -69,6 +69,8 @@ CREATE TABLE deed.permission (
   granted_by   uuid,
   granted_at   timestamptz NOT NULL,
   expires_at   timestamptz,
+  -- Without a default, so that an older library can't write rows that don't say it.
+  expired      boolean NOT NULL,
   -- Checks are answered from this index alone.
   PRIMARY KEY (document_id, recipient_id) INCLUDE (level, expires_at)
 );
@@ -78,6 +80,8 @@ COMMENT ON COLUMN deed.permission.level IS 'Null is the tombstone that a revoke 
 COMMENT ON COLUMN deed.permission.granted_by IS 'Who granted it, or revoked it where level is null.';
 COMMENT ON COLUMN deed.permission.granted_at IS 'Time of the grant, or of the revoke where level is null.';
 COMMENT ON COLUMN deed.permission.expires_at IS 'From then on it does not count; null is never.';
+COMMENT ON COLUMN deed.permission.expired IS
+  'Whether that time had passed when it was written, or its passing has been told since.';
 
 CREATE TABLE deed.membership (
   group_id   uuid NOT NULL,
@@ -106,7 +110,7 @@ CREATE TABLE deed.listing (
   autovacuum_vacuum_scale_factor = 0.01
 );
 COMMENT ON TABLE deed.listing IS
-  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is not revoked, on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';
+  'The permissions in the order in which a recipient''s documents are listed. Derived: one row for each that is neither revoked nor expired (permission.expired), on a document that is created and not deleted, or wide. Written under the document''s row lock alone.';
 COMMENT ON COLUMN deed.listing.last_modified IS
   'Of the document; infinity for a wide one (over 100 permissions, revoked ones included), whose rows an update would take too long to move: such a document is looked up and sorted when it is read, and its rows are there while it is not created or deleted.';
 
@@ -123,6 +127,91 @@ CREATE TABLE deed.closure_lock (
 );
 COMMENT ON TABLE deed.closure_lock IS
   'At most one row, whose lock comes after all others and orders those who write deed.closure.';
+
+-- What goes out, and who waits for it.
+
+CREATE TABLE deed.outbox (
+  seq           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id            uuid NOT NULL,
+  aggregatetype text NOT NULL,
+  aggregateid   uuid NOT NULL,
+  type          text NOT NULL,
+  payload       jsonb NOT NULL,
+  at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+) WITH (
+  -- It empties as it fills: what is left behind is taken away by count, not by share.
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 50000
+);
+COMMENT ON TABLE deed.outbox IS
+  'Events that wait to go out, written in the transaction that changed what they tell of. All visible rows in the order of seq are in order for each aggregateid; a row may become visible behind greater ones, so never read on from the last one seen. id, aggregatetype, aggregateid, type and payload are what Debezium''s outbox event router expects.';
+COMMENT ON COLUMN deed.outbox.seq IS 'Drawn under the lock that orders what is told of the aggregate.';
+COMMENT ON COLUMN deed.outbox.id IS 'The event''s id: the same for the same change.';
+COMMENT ON COLUMN deed.outbox.aggregatetype IS 'document, group or principal.';
+COMMENT ON COLUMN deed.outbox.aggregateid IS 'The document, group or principal: the event''s subject, and the record''s key.';
+COMMENT ON COLUMN deed.outbox.type IS 'The event''s type.';
+COMMENT ON COLUMN deed.outbox.payload IS 'The event''s data.';
+COMMENT ON COLUMN deed.outbox.at IS 'The event''s time: when it was told of.';
+
+CREATE TABLE deed.mark (
+  kind       deed.mark_kind NOT NULL,
+  seq        bigint GENERATED ALWAYS AS IDENTITY,
+  subject_id uuid NOT NULL,
+  other_id   uuid,
+  looked_at  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+  cause      bytea,
+  PRIMARY KEY (kind, seq)
+) WITH (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 50000
+);
+COMMENT ON TABLE deed.mark IS
+  'Where the relay must look, after the commit of whoever wrote the mark: changes that may concern any number of documents, or that two transactions bring about together.';
+COMMENT ON COLUMN deed.mark.subject_id IS 'A principal for group, principal and owner, else a document.';
+COMMENT ON COLUMN deed.mark.other_id IS 'The principal of a pair.';
+COMMENT ON COLUMN deed.mark.looked_at IS 'Up to which member, document or principal it has been looked at.';
+COMMENT ON COLUMN deed.mark.cause IS 'The version of the event that is why; null for an expiry or a new watch.';
+
+CREATE TABLE deed.lease (
+  document_id  uuid NOT NULL,
+  principal_id uuid NOT NULL,
+  watcher      text NOT NULL,
+  until        timestamptz NOT NULL,
+  PRIMARY KEY (document_id, principal_id, watcher)
+);
+COMMENT ON TABLE deed.lease IS 'Who watches which level, and until when.';
+COMMENT ON COLUMN deed.lease.watcher IS 'The name that deed.watch was given.';
+
+CREATE TABLE deed.watched (
+  document_id  uuid NOT NULL,
+  principal_id uuid NOT NULL,
+  level        deed.permission_level,
+  PRIMARY KEY (document_id, principal_id)
+);
+COMMENT ON TABLE deed.watched IS
+  'The pairs that are watched. Written under the document''s row lock alone.';
+COMMENT ON COLUMN deed.watched.level IS
+  'The effective level that was told last; null is none. The next event''s old level.';
+
+CREATE TABLE deed.orphan (
+  document_id uuid PRIMARY KEY
+);
+COMMENT ON TABLE deed.orphan IS
+  'The documents that were told to be orphaned and have got no owner since. Written under the document''s row lock alone; deed.orphaned_documents says which are orphaned now.';
+
+CREATE TABLE deed.relay (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  outbox   uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+  relay    uuid NOT NULL,
+  until    timestamptz NOT NULL
+);
+COMMENT ON TABLE deed.relay IS
+  'At most one row: the relay that empties the outbox, as long as it says so often enough.';
+COMMENT ON COLUMN deed.relay.outbox IS 'What tells this outbox from all others.';
+COMMENT ON COLUMN deed.relay.relay IS 'The name that the relay gave itself.';
+COMMENT ON COLUMN deed.relay.until IS 'From then on another one may take over.';
 
 CREATE TABLE deed.stream_position (
   consumer_group text NOT NULL,

@@ -22,6 +22,10 @@ CREATE TYPE deed.document_sort AS ENUM ('last_modified', 'id');
 COMMENT ON TYPE deed.document_sort IS
   'How documents are listed: newest first with ties by id descending, or by id ascending.';
 
+CREATE TYPE deed.mark_kind AS ENUM ('group', 'principal', 'document', 'pair', 'owner', 'owned');
+COMMENT ON TYPE deed.mark_kind IS
+  'What the relay must look at: members of a principal whose reach changed; watched levels of one principal, on one document, or one alone; whether the documents that a principal owns have another owner, or one document has any.';
+
 CREATE TYPE deed.apply_outcome AS ENUM ('applied', 'duplicate', 'stale', 'rejected');
 COMMENT ON TYPE deed.apply_outcome IS
   'What became of an event: a register took it; all registers hold just this version; it is older than what they hold; it is kept in quarantine.';

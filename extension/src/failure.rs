@@ -17,6 +17,8 @@ pub enum SqlState {
     Position,
     /// `PD006`: the arrays of a batch don't fit each other.
     MalformedBatch,
+    /// `PD007`: a watch that has ended before it begins, or whose watcher's name is too long.
+    Watch,
     /// `PD010`: another owner has claimed the partition.
     Fenced,
     /// `PD011`: the stored position is below the batch: one was lost on the way.
@@ -41,6 +43,7 @@ impl SqlState {
             SqlState::PageSize => b"PD004",
             SqlState::Position => b"PD005",
             SqlState::MalformedBatch => b"PD006",
+            SqlState::Watch => b"PD007",
             SqlState::Fenced => b"PD010",
             SqlState::PositionBehind => b"PD011",
             SqlState::TopicRecreated => b"PD012",

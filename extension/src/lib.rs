@@ -3,6 +3,8 @@
 //! `sql/` holds what a reader of the database sees; `pg` is the only room that knows Postgres from
 //! inside, and `pg::entry` lists the functions that SQL calls. [`apply`] takes events in,
 //! [`check`], [`list`] and [`explain`] answer, and [`freshness`] says whether they know of an event yet.
+//! What changes is told through the [`outbox`]: by [`apply`] itself, or by [`settle`], where [`marks`] say that it must
+//! look. [`watch`] asks for the changes of a level.
 
 pub mod apply;
 pub mod check;
@@ -12,7 +14,11 @@ pub mod explain;
 pub mod failure;
 pub mod freshness;
 pub mod list;
+pub mod marks;
+pub mod outbox;
 pub mod pg;
+pub mod settle;
+pub mod watch;
 
 pgrx::pg_module_magic!(name, version);
 

@@ -3,7 +3,7 @@
 
 use postgres::Client;
 
-/// A row for each permission that has a level, on a document that can be listed; those of a wide
+/// A row for each permission that has a level and was not told to have expired, on a document that can be listed; those of a wide
 /// document carry no time, and stay while it is deleted.
 const LISTING: &str = "
   SELECT g.recipient_id, g.level,
@@ -13,7 +13,7 @@ const LISTING: &str = "
   JOIN deed.document AS d ON d.id = g.document_id
   JOIN (SELECT document_id, count(*) AS registers FROM deed.permission GROUP BY document_id) AS w
     ON w.document_id = g.document_id
-  WHERE g.level IS NOT NULL AND NOT d.purged
+  WHERE g.level IS NOT NULL AND NOT g.expired AND NOT d.purged
     AND (w.registers > 100 OR (d.created_at IS NOT NULL AND d.deleted_at IS NULL))";
 
 /// For each node that ever had an edge into it, all others that it reaches while nothing on the way

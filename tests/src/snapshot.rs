@@ -44,7 +44,8 @@ pub fn clear(client: &mut Client) {
         .batch_execute(
             "DELETE FROM deed.document; DELETE FROM deed.principal; DELETE FROM deed.permission;
              DELETE FROM deed.membership; DELETE FROM deed.listing; DELETE FROM deed.closure;
-             DELETE FROM deed.quarantine",
+             DELETE FROM deed.quarantine; DELETE FROM deed.outbox; DELETE FROM deed.mark;
+             DELETE FROM deed.lease; DELETE FROM deed.watched; DELETE FROM deed.orphan",
         )
         .expect("cleared");
 }

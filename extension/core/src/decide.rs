@@ -74,8 +74,9 @@ pub struct Decision {
     pub taken: BTreeMap<Register, (Version, Fact)>,
     /// The documents whose last modification changes.
     pub modified: BTreeMap<Uuid, Modification>,
-    /// The documents that the batch purges. Nothing of theirs is taken, and all that they held goes.
-    pub purged: BTreeSet<Uuid>,
+    /// The documents that the batch purges, with the event that does and whoever purged it, if known.
+    /// Nothing of theirs is taken, and all that they held goes.
+    pub purged: BTreeMap<Uuid, (Version, Option<Uuid>)>,
     /// The registers that the batch spoke of before it purged their document.
     pub absorbed: BTreeSet<Register>,
 }
@@ -95,15 +96,15 @@ pub fn decide(held: &Held, events: &[Event]) -> Decision {
 impl Decision {
     fn join(&mut self, held: &Held, event: &Event) -> Outcome {
         if let Some(document) = event.document()
-            && (held.purged.contains(&document) || self.purged.contains(&document))
+            && (held.purged.contains(&document) || self.purged.contains_key(&document))
         {
             return Outcome::Stale;
         }
         let mut took = false;
         let mut all_held = true;
         for (register, fact) in split(event) {
-            if fact == Fact::Purged {
-                self.purge(event.subject);
+            if let Fact::Purged { by } = fact {
+                self.purge(event.subject, event.version.clone(), by);
                 return Outcome::Applied;
             }
             let current = self
@@ -128,7 +129,7 @@ impl Decision {
         }
     }
 
-    fn purge(&mut self, document: Uuid) {
+    fn purge(&mut self, document: Uuid, version: Version, by: Option<Uuid>) {
         let registers = Register::Document(document, DocumentRegister::Creation)
             ..=Register::Document(document, DocumentRegister::Lifecycle);
         let permission = |recipient| Register::Permission {
@@ -144,7 +145,7 @@ impl Decision {
             }
         }
         self.modified.remove(&document);
-        self.purged.insert(document);
+        self.purged.insert(document, (version, by));
     }
 
     fn note_modification(&mut self, held: &Held, register: Register, event: &Event, fact: &Fact) {

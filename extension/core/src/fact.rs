@@ -96,7 +96,10 @@ pub enum Fact {
         by: Option<Uuid>,
     },
     /// Of no register: it ends all of the document's, for ever.
-    Purged,
+    Purged {
+        /// Whoever purged it, if known.
+        by: Option<Uuid>,
+    },
     /// Of [`PrincipalRegister::Kind`].
     Kind(RecipientKind),
     /// Of [`PrincipalRegister::Name`].
@@ -111,7 +114,10 @@ pub enum Fact {
         by: Option<Uuid>,
     },
     /// Of [`DocumentRegister::Lifecycle`] and [`PrincipalRegister::Lifecycle`].
-    Restored,
+    Restored {
+        /// Whoever restored it, if known.
+        by: Option<Uuid>,
+    },
     /// Of [`PrincipalRegister::Promotion`].
     Promoted {
         /// The principal that holds what the link identity holds.
@@ -180,10 +186,15 @@ pub fn split(event: &Event) -> Vec<(Register, Fact)> {
         Body::DocumentDeleted { by } => {
             vec![(document(DocumentRegister::Lifecycle), Fact::Deleted { by })]
         }
-        Body::DocumentRestored { .. } => {
-            vec![(document(DocumentRegister::Lifecycle), Fact::Restored)]
+        Body::DocumentRestored { by } => {
+            vec![(
+                document(DocumentRegister::Lifecycle),
+                Fact::Restored { by },
+            )]
         }
-        Body::DocumentPurged { .. } => vec![(document(DocumentRegister::Lifecycle), Fact::Purged)],
+        Body::DocumentPurged { by } => {
+            vec![(document(DocumentRegister::Lifecycle), Fact::Purged { by })]
+        }
         Body::PrincipalRegistered { kind, parts } => {
             let mut facts = principal_parts(subject, parts);
             facts.push((principal(PrincipalRegister::Kind), Fact::Kind(kind)));
@@ -196,8 +207,11 @@ pub fn split(event: &Event) -> Vec<(Register, Fact)> {
                 Fact::Removed { by },
             )]
         }
-        Body::PrincipalRestored { .. } => {
-            vec![(principal(PrincipalRegister::Lifecycle), Fact::Restored)]
+        Body::PrincipalRestored { by } => {
+            vec![(
+                principal(PrincipalRegister::Lifecycle),
+                Fact::Restored { by },
+            )]
         }
         Body::PrincipalPromoted { user } => {
             vec![(

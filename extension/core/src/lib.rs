@@ -2,7 +2,8 @@
 //!
 //! The way of an event through this crate: [`record`] finds the CloudEvent in a Kafka record,
 //! [`event`] types it, [`fact`] splits it into one fact a register, and [`decide`] joins facts
-//! with what the registers hold. Nothing here reads a clock, a file or a socket.
+//! with what the registers hold. [`outbound`] is what is told of the changes. Nothing here reads a
+//! clock, a file or a socket.
 
 mod concern;
 pub mod cursor;
@@ -11,6 +12,7 @@ pub mod event;
 pub mod fact;
 pub mod json;
 pub mod members;
+pub mod outbound;
 pub mod position;
 pub mod record;
 pub mod version;

@@ -14,6 +14,9 @@ use crate::Rejection;
 const TIME_BYTES: usize = 12;
 /// Microseconds from the Unix epoch to 2000-01-01, where Postgres' `timestamptz` counts from.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+/// The first and the last microsecond of RFC 3339 in UTC, from the Unix epoch.
+const YEAR_0: i64 = -62_167_219_200_000_000;
+const YEAR_9999: i64 = 253_402_300_799_999_999;
 
 /// An instant, as RFC 3339 gives it, in whole nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +54,16 @@ impl Instant {
     /// Microseconds since 2000-01-01, rounded down. Every RFC 3339 year (0000 to 9999) fits.
     pub fn to_postgres_micros(self) -> i64 {
         self.seconds * 1_000_000 + i64::from(self.nanos / 1_000) - POSTGRES_EPOCH_MICROS
+    }
+
+    /// RFC 3339, in UTC and whole microseconds, as times are stored. What was written with an offset may lie
+    /// some hours outside the years that RFC 3339 has in UTC; then it is the nearest time within.
+    pub fn to_rfc3339(self) -> String {
+        let micros = (self.to_postgres_micros() + POSTGRES_EPOCH_MICROS).clamp(YEAR_0, YEAR_9999);
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+            .ok()
+            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+            .expect("within RFC 3339")
     }
 
     /// Nanoseconds since the Unix epoch.
@@ -101,6 +114,22 @@ impl Version {
     /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// `source` and `id` of the event; none when the bytes are no version.
+    pub fn origin(&self) -> Option<(&str, &str)> {
+        let (sequenced, mut rest) = self.0.get(TIME_BYTES..)?.split_first()?;
+        let mut part = || {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            let text = std::str::from_utf8(&rest[..end]).ok()?;
+            rest = &rest[end + 1..];
+            Some(text)
+        };
+        if *sequenced == 1 {
+            part()?;
+        }
+        let id = part()?;
+        Some((part()?, id))
     }
 
     /// The event's time.
@@ -159,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn times_are_told_in_utc_and_within_its_years() {
+        for (given, told) in [
+            ("2026-01-01T01:00:00.1234567+01:00", "2026-01-01T00:00:00.123456Z"),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("0000-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(time(given).to_rfc3339(), told);
+        }
+    }
+
+    #[test]
     fn what_is_not_rfc_3339_is_refused_by_field() {
         for text in [
             "",
@@ -201,6 +242,8 @@ mod tests {
                 (p.0, p.1.clone().map(String::into_bytes), p.2.clone().into_bytes(), p.3.clone().into_bytes(), p.4);
             prop_assert_eq!(version(&a).cmp(&version(&b)), bytes(&a).cmp(&bytes(&b)));
             prop_assert_eq!(version(&a).time(), a.0);
+            let version = version(&a);
+            prop_assert_eq!(version.origin(), Some((a.3.as_str(), a.2.as_str())));
         }
     }
 }

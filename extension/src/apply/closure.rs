@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use deed_core::decide::Decision;
 use deed_core::fact::{Fact, PrincipalRegister, Register};
+use deed_core::version::Version;
 use uuid::Uuid;
 
 use super::principals::Nodes;
@@ -28,6 +29,8 @@ struct Changes {
     /// Principals removed or restored.
     removed: BTreeSet<Uuid>,
     restored: BTreeSet<Uuid>,
+    /// The greatest event among those that did it.
+    cause: Option<Version>,
 }
 
 /// Brings the closure in step with what the batch has written. Last of all, for behind its lock no
@@ -46,19 +49,20 @@ pub fn follow(decision: &Decision, nodes: &Nodes) {
     // Each statement has a new snapshot: all that others wrote before they gave the lock away.
     if changes.only_add() {
         changes.join(nodes);
+        changes.mark_below();
         return;
     }
-    let starts = changes
-        .members
-        .iter()
-        .chain(&changes.users)
-        .chain(&changes.links)
-        .chain(&changes.removed)
-        .chain(&changes.restored);
+    // Who reaches a principal through itself alone does so only before it is removed, or after it is restored.
+    changes.mark_below();
     spi::execute(
         FOLLOW,
-        &[sql(starts), sql(changes.restored.iter()), sql(nodes.made())],
+        &[
+            sql(changes.starts()),
+            sql(changes.restored.iter()),
+            sql(nodes.made()),
+        ],
     );
+    changes.mark_below();
 }
 
 /// What new nodes ($1) reach.
@@ -142,6 +146,14 @@ const FOLLOW: &str = "\
     SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
     ON CONFLICT (member_id, group_id) DO NOTHING";
 
+/// Marks the nodes that reach any of these ($1), because of that event ($2).
+const MARK_BELOW: &str = "\
+    INSERT INTO deed.mark (kind, subject_id, cause) \
+    SELECT k.kind, below.id, $2 \
+    FROM (SELECT DISTINCT c.member_id FROM deed.closure AS c WHERE c.group_id = ANY ($1)) \
+        AS below (id) \
+      CROSS JOIN (VALUES ('group'::deed.mark_kind), ('principal')) AS k (kind)";
+
 /// Whether any of these ($1) is a member, or was promoted to somebody. The order keeps the planner from
 /// reading a table in the hope to meet a row soon.
 const LEADS_ON: &str = "\
@@ -154,7 +166,7 @@ const LEADS_ON: &str = "\
 impl Changes {
     fn of(decision: &Decision) -> Self {
         let mut changes = Self::default();
-        for (register, (_, fact)) in &decision.taken {
+        for (register, (version, fact)) in &decision.taken {
             match (register, fact) {
                 (Register::Membership { group, member }, fact) => {
                     changes.members.push(*member);
@@ -170,14 +182,31 @@ impl Changes {
                 }
                 (Register::Principal(id, PrincipalRegister::Lifecycle), fact) => {
                     match fact {
-                        Fact::Restored => changes.restored.insert(*id),
+                        Fact::Restored { .. } => changes.restored.insert(*id),
                         _ => changes.removed.insert(*id),
                     };
                 }
-                _ => {}
+                _ => continue,
             }
+            changes.cause = changes.cause.take().max(Some(version.clone()));
         }
         changes
+    }
+
+    /// Those whose own reach changes first.
+    fn starts(&self) -> impl Iterator<Item = &Uuid> {
+        self.members
+            .iter()
+            .chain(&self.users)
+            .chain(&self.links)
+            .chain(&self.removed)
+            .chain(&self.restored)
+    }
+
+    /// Has the relay look at the nodes that reach them, for what these reach changes too.
+    fn mark_below(&self) {
+        let cause = self.cause.as_ref().map(|version| version.as_bytes().to_vec());
+        spi::execute(MARK_BELOW, &[sql(self.starts()), arg(cause)]);
     }
 
     /// Whether nothing can be reached less than before.

@@ -4,6 +4,8 @@
 //! principals by id, and last the closure's. Only then is read, on a new snapshot. `docs/TRANSACTIONS.md` says why.
 
 mod batch;
+mod before;
+mod changes;
 mod closure;
 mod documents;
 mod listing;
@@ -54,13 +56,15 @@ fn events(events: &[Event]) -> Vec<Outcome> {
     memberships::read(&as_if_new, &mut held);
 
     let decision = decide(&held, events);
-    listing::follow(&known_documents, &decision);
+    let before = before::read([&known_documents, &known_principals], &decision, &held);
+    listing::follow(&before, &decision);
     documents::update(&known_documents, &decision);
     permissions::purge(&decision);
     permissions::write(&decision);
     let nodes = Nodes::after(&decision, nodes_before);
     principals::update(&known_principals, &decision, &nodes);
     memberships::write(&decision);
+    changes::tell(&before, &decision, &nodes);
     closure::follow(&decision, &nodes);
     decision.outcomes
 }
@@ -73,6 +77,6 @@ fn ascending(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
 }
 
 /// An RFC 3339 time is always within `timestamptz`; a null here could mean "not removed".
-fn sql_time(instant: deed_core::version::Instant) -> TimestampWithTimeZone {
+pub fn sql_time(instant: deed_core::version::Instant) -> TimestampWithTimeZone {
     TimestampWithTimeZone::try_from(instant.to_postgres_micros()).expect("within timestamptz")
 }

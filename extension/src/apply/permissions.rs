@@ -4,9 +4,11 @@ use deed_core::decide::{Decision, Held};
 use deed_core::fact::{Fact, Register};
 use uuid::Uuid;
 
+use super::before::Permission;
 use super::pairs::Pairs;
 use super::sql_time;
 use crate::pg::ids::sql_uuid;
+use crate::pg::session;
 use crate::pg::spi::{self, arg};
 
 const PAIRS: Pairs = Pairs {
@@ -39,7 +41,7 @@ pub fn purge(decision: &Decision) {
     if decision.purged.is_empty() {
         return;
     }
-    let documents: Vec<pgrx::Uuid> = decision.purged.iter().copied().map(sql_uuid).collect();
+    let documents: Vec<pgrx::Uuid> = decision.purged.keys().copied().map(sql_uuid).collect();
     spi::execute(
         "DELETE FROM deed.permission WHERE document_id = ANY ($1)",
         &[arg(documents)],
@@ -55,6 +57,8 @@ pub fn write(decision: &Decision) {
     let mut actors = Vec::new();
     let mut times = Vec::new();
     let mut expiries = Vec::new();
+    let mut expired = Vec::new();
+    let now = session::statement_start();
     for (register, (version, fact)) in &decision.taken {
         if let (
             Register::Permission {
@@ -75,6 +79,7 @@ pub fn write(decision: &Decision) {
             actors.push(sql_uuid(*by));
             times.push(sql_time(version.time()));
             expiries.push(expires_at.map(sql_time));
+            expired.push(Permission::written(*level, *expires_at, now).is_expired());
         }
     }
     if documents.is_empty() {
@@ -82,16 +87,17 @@ pub fn write(decision: &Decision) {
     }
     spi::execute(
         "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_by, \
-           granted_at, expires_at) \
+           granted_at, expires_at, expired) \
          SELECT n.document_id, n.recipient_id, n.version, n.level::deed.permission_level, \
-           n.granted_by, n.granted_at, n.expires_at \
+           n.granted_by, n.granted_at, n.expires_at, n.expired \
          FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
-             unnest($7)) \
-           AS n (document_id, recipient_id, version, level, granted_by, granted_at, expires_at) \
+             unnest($7), unnest($8)) \
+           AS n (document_id, recipient_id, version, level, granted_by, granted_at, expires_at, \
+             expired) \
          ON CONFLICT (document_id, recipient_id) DO UPDATE \
          SET version = excluded.version, level = excluded.level, \
            granted_by = excluded.granted_by, granted_at = excluded.granted_at, \
-           expires_at = excluded.expires_at",
+           expires_at = excluded.expires_at, expired = excluded.expired",
         &[
             arg(documents),
             arg(recipients),
@@ -100,6 +106,7 @@ pub fn write(decision: &Decision) {
             arg(actors),
             arg(times),
             arg(expiries),
+            arg(expired),
         ],
     );
 }

@@ -11,9 +11,11 @@ mod freshness;
 mod groups;
 mod lifecycle;
 mod list;
+mod outbound;
 mod paths;
 mod size;
 mod surface;
+mod watches;
 
 use pgrx::Spi;
 

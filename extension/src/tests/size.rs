@@ -49,8 +49,8 @@ mod tests {
                SELECT md5('g' || n)::uuid, '{ANNE}'::uuid, '\\x00'::bytea, false, now()
                FROM generate_series(1, 40) AS n
                UNION ALL SELECT '{LAST}'::uuid, '{ANNE}'::uuid, '\\x00', false, now();
-             INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at)
-               SELECT md5('d' || d)::uuid, md5('g' || n)::uuid, '\\x00', 'viewer', now()
+             INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at, expired)
+               SELECT md5('d' || d)::uuid, md5('g' || n)::uuid, '\\x00', 'viewer', now(), false
                FROM generate_series(1, 40) AS n, generate_series(1, 300) AS d"
         ))
         .unwrap();
@@ -72,8 +72,8 @@ mod tests {
         apply(&created(1));
         apply(&granted(LAST, "owner", 2));
         Spi::run(&format!(
-            "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at)
-               SELECT '{DOCUMENT}', md5('v' || n)::uuid, '\\x00', 'viewer', now()
+            "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at, expired)
+               SELECT '{DOCUMENT}', md5('v' || n)::uuid, '\\x00', 'viewer', now(), false
                FROM generate_series(1, 20000) AS n"
         ))
         .unwrap();
@@ -147,8 +147,8 @@ mod tests {
                SELECT md5('d' || n)::uuid, now() FROM generate_series(1, 5000) AS n;
              INSERT INTO deed.principal (id, node)
                SELECT md5('p' || n)::uuid, false FROM generate_series(1, 5000) AS n;
-             INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at)
-               SELECT md5('d' || n)::uuid, md5('p' || n)::uuid, '\\x00', 'viewer', now()
+             INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at, expired)
+               SELECT md5('d' || n)::uuid, md5('p' || n)::uuid, '\\x00', 'viewer', now(), false
                FROM generate_series(1, 5000) AS n;
              INSERT INTO deed.membership (group_id, member_id, version, removed, changed_at)
                SELECT md5('p' || n % 9)::uuid, md5('p' || n)::uuid, '\\x00', false, now()

@@ -70,8 +70,8 @@ pub const KINDS: [Kind; 9] = [
               last_modified = excluded.last_modified, last_modified_by = excluded.last_modified_by
             WHERE t.creation_version IS NULL OR t.creation_version < excluded.creation_version),
           p AS (INSERT INTO deed.permission AS t
-              (document_id, recipient_id, version, level, granted_by, granted_at)
-            SELECT id, by, version, 'owner', by, at FROM n
+              (document_id, recipient_id, version, level, granted_by, granted_at, expired)
+            SELECT id, by, version, 'owner', by, at, false FROM n
             ON CONFLICT (document_id, recipient_id) DO UPDATE SET version = excluded.version,
               level = excluded.level, granted_by = excluded.granted_by,
               granted_at = excluded.granted_at, expires_at = NULL
@@ -87,8 +87,8 @@ pub const KINDS: [Kind; 9] = [
             clock.granted(id, guest(world, subject), "editor", by(world))
         },
         floor: "p AS (INSERT INTO deed.permission AS t
-              (document_id, recipient_id, version, level, granted_by, granted_at)
-            SELECT id, other, version, word::deed.permission_level, by, at FROM n
+              (document_id, recipient_id, version, level, granted_by, granted_at, expired)
+            SELECT id, other, version, word::deed.permission_level, by, at, false FROM n
             ON CONFLICT (document_id, recipient_id) DO UPDATE SET version = excluded.version,
               level = excluded.level, granted_by = excluded.granted_by,
               granted_at = excluded.granted_at, expires_at = NULL
@@ -109,8 +109,8 @@ pub const KINDS: [Kind; 9] = [
             FROM n JOIN deed.permission AS p ON p.document_id = n.id AND p.recipient_id = n.other
             JOIN deed.document AS d ON d.id = n.id WHERE p.version < n.version),
           p AS (INSERT INTO deed.permission AS t
-              (document_id, recipient_id, version, level, granted_by, granted_at)
-            SELECT id, other, version, NULL, by, at FROM n
+              (document_id, recipient_id, version, level, granted_by, granted_at, expired)
+            SELECT id, other, version, NULL, by, at, false FROM n
             ON CONFLICT (document_id, recipient_id) DO UPDATE SET version = excluded.version,
               level = NULL, granted_by = excluded.granted_by,
               granted_at = excluded.granted_at, expires_at = NULL
@@ -126,11 +126,11 @@ pub const KINDS: [Kind; 9] = [
         floor: "old AS MATERIALIZED (SELECT p.recipient_id, p.level, d.last_modified, p.document_id
             FROM n JOIN deed.permission AS p ON p.document_id = n.id
             JOIN deed.document AS d ON d.id = n.id WHERE p.level IS NOT NULL),
-          d AS (INSERT INTO deed.document AS t (id, deletion_version, deleted_at, deleted_by)
+          d AS (INSERT INTO deed.document AS t (id, lifecycle_version, deleted_at, deleted_by)
             SELECT id, version, at, by FROM n
-            ON CONFLICT (id) DO UPDATE SET deletion_version = excluded.deletion_version,
+            ON CONFLICT (id) DO UPDATE SET lifecycle_version = excluded.lifecycle_version,
               deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by
-            WHERE t.deletion_version IS NULL OR t.deletion_version < excluded.deletion_version),
+            WHERE t.lifecycle_version IS NULL OR t.lifecycle_version < excluded.lifecycle_version),
           l AS (DELETE FROM deed.listing AS l USING old
             WHERE l.recipient_id = old.recipient_id AND l.level = old.level
               AND l.last_modified = old.last_modified AND l.document_id = old.document_id)",
@@ -139,11 +139,11 @@ pub const KINDS: [Kind; 9] = [
         name: "document.restored",
         emits: true,
         event: |world, clock, subject| clock.restored(world.document(subject.document), by(world)),
-        floor: "d AS (INSERT INTO deed.document AS t (id, deletion_version)
+        floor: "d AS (INSERT INTO deed.document AS t (id, lifecycle_version)
             SELECT id, version FROM n
-            ON CONFLICT (id) DO UPDATE SET deletion_version = excluded.deletion_version,
+            ON CONFLICT (id) DO UPDATE SET lifecycle_version = excluded.lifecycle_version,
               deleted_at = NULL, deleted_by = NULL
-            WHERE t.deletion_version IS NULL OR t.deletion_version < excluded.deletion_version
+            WHERE t.lifecycle_version IS NULL OR t.lifecycle_version < excluded.lifecycle_version
             RETURNING id, created_at, last_modified),
           l AS (INSERT INTO deed.listing
               (recipient_id, level, last_modified, document_id, expires_at)

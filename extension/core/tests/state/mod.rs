@@ -25,11 +25,11 @@ impl State {
     pub fn apply(&mut self, batch: &[Event]) -> Vec<Outcome> {
         let decision = decide(&self.held, batch);
         if !decision.purged.is_empty() {
-            let stays = |r: &Register| document(r).is_none_or(|id| !decision.purged.contains(&id));
+            let stays = |r: &Register| document(r).is_none_or(|id| !decision.purged.contains_key(&id));
             self.held.versions.retain(|register, _| stays(register));
             self.facts.retain(|register, _| stays(register));
-            self.modified.retain(|id, _| !decision.purged.contains(id));
-            self.held.purged.extend(&decision.purged);
+            self.modified.retain(|id, _| !decision.purged.contains_key(id));
+            self.held.purged.extend(decision.purged.keys());
         }
         for (register, (version, fact)) in decision.taken {
             self.held.versions.insert(register, version);
@@ -133,8 +133,8 @@ fn value(fact: &Fact) -> Value {
         Fact::Title { title, .. } => json!(title),
         Fact::Metadata { metadata: text, .. } | Fact::Content { content: text, .. } => parsed(text),
         Fact::Deleted { by } | Fact::Removed { by } => json!({ "gone": true, "by": by }),
-        Fact::Restored => json!({ "gone": false }),
-        Fact::Purged => panic!("a purge is no register's"),
+        Fact::Restored { .. } => json!({ "gone": false }),
+        Fact::Purged { .. } => panic!("a purge is no register's"),
         Fact::Kind(kind) => json!(kind.word()),
         Fact::Name(text) | Fact::Description(text) => json!(text),
         Fact::Token(token) => {

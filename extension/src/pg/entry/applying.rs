@@ -15,6 +15,7 @@ use crate::pg::raise::{boundary, or_leave};
 symbol!(deed_apply, pg_finfo_deed_apply, apply_event_wrapper);
 symbol!(deed_apply_0_2, pg_finfo_deed_apply_0_2, apply_event_wrapper);
 symbol!(deed_apply_0_3, pg_finfo_deed_apply_0_3, apply_event_wrapper);
+symbol!(deed_apply_0_5, pg_finfo_deed_apply_0_5, apply_event_wrapper);
 symbol!(
     deed_apply_batch,
     pg_finfo_deed_apply_batch,
@@ -30,9 +31,15 @@ symbol!(
     pg_finfo_deed_apply_batch_0_3,
     apply_batch_wrapper
 );
+symbol!(
+    deed_apply_batch_0_5,
+    pg_finfo_deed_apply_batch_0_5,
+    apply_batch_wrapper
+);
 symbol!(deed_claim, pg_finfo_deed_claim, claim_wrapper);
 symbol!(deed_redrive_0_2, pg_finfo_deed_redrive_0_2, redrive_wrapper);
 symbol!(deed_redrive_0_3, pg_finfo_deed_redrive_0_3, redrive_wrapper);
+symbol!(deed_redrive_0_5, pg_finfo_deed_redrive_0_5, redrive_wrapper);
 
 /// The event's jsonb comes as a bare datum: pgrx's `JsonB` would round its numbers.
 #[pg_extern(sql = false)]

@@ -9,6 +9,7 @@ mod checks;
 mod explanations;
 mod freshness;
 mod lists;
+mod watching;
 
 use pgrx::pg_guard;
 

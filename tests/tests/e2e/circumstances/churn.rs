@@ -24,7 +24,7 @@ fn neighbours(writer: usize) -> String {
     };
     format!(
         "INSERT INTO deed.permission
-           SELECT document_id, {recipient}, '\\x', level, NULL, now(), expires_at
+           SELECT document_id, {recipient}, '\\x', level, NULL, now(), expires_at, expired
            FROM deed.permission AS p, generate_series(1, {NEIGHBOURS}) AS n
            WHERE hashtext(p::text) % 4 = 0 ON CONFLICT DO NOTHING;
          INSERT INTO deed.listing SELECT {recipient}, level, last_modified, document_id, expires_at

@@ -154,8 +154,8 @@ fn a_check_sees_its_own_transactions_writes() {
         assert_eq!(ask(client), NO);
         // As the tables' owner, for events are not applied here.
         let written = format!(
-            "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at)
-               VALUES ('{plan}', '{bob}', '\\x00', 'viewer', now());
+            "INSERT INTO deed.permission (document_id, recipient_id, version, level, granted_at, expired)
+               VALUES ('{plan}', '{bob}', '\\x00', 'viewer', now(), false);
              INSERT INTO deed.listing SELECT '{bob}', 'viewer', last_modified, id
                FROM deed.document WHERE id = '{plan}'"
         );

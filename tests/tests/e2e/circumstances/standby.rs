@@ -218,7 +218,7 @@ fn an_older_snapshot_sees_what_the_primary_has_marked_as_dead() {
     run(
         &mut writer,
         &format!(
-            "INSERT INTO deed.permission VALUES ('{plan}', '{cara}', '\\x', 'viewer', NULL, now());
+            "INSERT INTO deed.permission VALUES ('{plan}', '{cara}', '\\x', 'viewer', NULL, now(), NULL, false);
              INSERT INTO deed.listing SELECT '{cara}', 'viewer', last_modified, id FROM deed.document;
              INSERT INTO deed.membership VALUES ('{team}', '{cara}', '\\x', false, NULL, now())"
         ),

@@ -60,7 +60,7 @@ fn others(rows: u32) -> String {
            SELECT md5('p' || n)::uuid, 'user', now(), md5('q' || n)::uuid, true
            FROM generate_series(1, {rows}) AS n;
          INSERT INTO deed.permission
-           SELECT md5('d' || n)::uuid, md5('p' || n)::uuid, '\\x', 'viewer', NULL, now()
+           SELECT md5('d' || n)::uuid, md5('p' || n)::uuid, '\\x', 'viewer', NULL, now(), NULL, false
            FROM generate_series(1, {rows}) AS n;
          INSERT INTO deed.listing SELECT md5('p' || n)::uuid, 'viewer', now(), md5('d' || n)::uuid
            FROM generate_series(1, {rows}) AS n;

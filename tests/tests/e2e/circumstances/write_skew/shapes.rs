@@ -14,12 +14,12 @@ const DOCUMENT: &str = "INSERT INTO deed.document (id, created_at, created_by, l
     last_modified_by) VALUES (PLAN, now(), ANNE, now(), ANNE)";
 const BOB: &str = "INSERT INTO deed.principal (id, node) VALUES (BOB, false)";
 const GRANT_BOB: &str =
-    "INSERT INTO deed.permission VALUES (PLAN, BOB, '\\x', 'viewer', ANNE, now())";
+    "INSERT INTO deed.permission VALUES (PLAN, BOB, '\\x', 'viewer', ANNE, now(), NULL, false)";
 const LIST_BOB: &str = "INSERT INTO deed.listing SELECT BOB, 'viewer', last_modified, id
     FROM deed.document WHERE id = PLAN";
 const UNLIST: &str = "DELETE FROM deed.listing WHERE document_id = PLAN";
 const GRANT_TEAM: &str =
-    "INSERT INTO deed.permission VALUES (PLAN, TEAM, '\\x', 'viewer', ANNE, now())";
+    "INSERT INTO deed.permission VALUES (PLAN, TEAM, '\\x', 'viewer', ANNE, now(), NULL, false)";
 const LIST_TEAM: &str = "INSERT INTO deed.listing SELECT TEAM, 'viewer', last_modified, id
     FROM deed.document WHERE id = PLAN";
 const JOIN_TEAM: &str = "INSERT INTO deed.membership VALUES (TEAM, BOB, '\\x', false, NULL, now());
@@ -33,7 +33,7 @@ const NEST: &str = "INSERT INTO deed.closure VALUES (UNIT, TEAM);
 const UNNEST: &str = "DELETE FROM deed.closure WHERE member_id = UNIT;
     DELETE FROM deed.membership WHERE member_id = UNIT";
 const GRANT_USERS: &str =
-    "INSERT INTO deed.permission VALUES (PLAN, USERS, '\\x', 'viewer', ANNE, now())";
+    "INSERT INTO deed.permission VALUES (PLAN, USERS, '\\x', 'viewer', ANNE, now(), NULL, false)";
 const LIST_USERS: &str = "INSERT INTO deed.listing SELECT USERS, 'viewer', last_modified, id
     FROM deed.document WHERE id = PLAN";
 

@@ -1,0 +1,79 @@
+//! Where the relay must look: what one transaction can't tell, for it may concern any number of documents, or
+//! be changed by two that don't see each other.
+//!
+//! A mark is written by whoever changes something, and looked at after its commit. So of two that change one
+//! pair the mark of the later one is looked at when both can be seen.
+
+use std::collections::BTreeMap;
+
+use deed_core::version::Version;
+use uuid::Uuid;
+
+use crate::pg::ids::sql_uuid;
+use crate::pg::spi::{self, arg};
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The members of a principal whose reach changed: each becomes a mark of its own if it is watched.
+    Group,
+    /// The watched levels of one principal.
+    Principal,
+    /// The watched levels on one document.
+    Document,
+    /// One watched level.
+    Pair,
+    /// Whether the documents that a principal owns have another owner.
+    Owner,
+    /// Whether one document has an owner.
+    Owned,
+}
+
+impl Kind {
+    /// The word of the SQL enum `deed.mark_kind`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Group => "group",
+            Kind::Principal => "principal",
+            Kind::Document => "document",
+            Kind::Pair => "pair",
+            Kind::Owner => "owner",
+            Kind::Owned => "owned",
+        }
+    }
+}
+
+/// Marks to be written, one a subject.
+#[derive(Default)]
+pub struct Marks(BTreeMap<(Kind, Uuid), Option<Version>>);
+
+impl Marks {
+    /// Adds one; of several causes the greatest is kept.
+    pub fn add(&mut self, kind: Kind, subject: Uuid, cause: Option<&Version>) {
+        let held = self.0.entry((kind, subject)).or_default();
+        if held.as_ref() < cause {
+            *held = cause.cloned();
+        }
+    }
+
+    /// Writes them.
+    pub fn write(self) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut kinds = Vec::new();
+        let mut subjects = Vec::new();
+        let mut causes = Vec::new();
+        for ((kind, subject), cause) in self.0 {
+            kinds.push(kind.word());
+            subjects.push(sql_uuid(subject));
+            causes.push(cause.map(|version| version.as_bytes().to_vec()));
+        }
+        spi::execute(
+            "INSERT INTO deed.mark (kind, subject_id, cause) \
+             SELECT n.kind::deed.mark_kind, n.subject_id, n.cause \
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS n (kind, subject_id, cause)",
+            &[arg(kinds), arg(subjects), arg(causes)],
+        );
+    }
+}
