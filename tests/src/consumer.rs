@@ -30,6 +30,8 @@ pub struct Spec {
     pub name: String,
     /// Where both lie.
     pub folder: PathBuf,
+    /// What it does.
+    pub command: &'static str,
     /// Its connection string for Postgres.
     pub database_url: String,
     /// Kafka's address.
@@ -90,7 +92,7 @@ impl Spec {
         let config = self.folder.join(format!("{}.toml", self.name));
         secret_file::write(&config, self.text().as_bytes())?;
         let mut command = Command::new(place.consumer());
-        command.arg("run").arg("--config").arg(&config);
+        command.arg(self.command).arg("--config").arg(&config);
         without_our_environment(&mut command);
         Process::start(self.launch(&self.log()), &command)
     }

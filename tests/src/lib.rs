@@ -29,6 +29,7 @@ pub mod differential;
 pub mod event;
 pub mod kafka;
 pub mod load;
+pub mod outbound;
 pub mod owner;
 pub mod page;
 pub mod place;

@@ -22,6 +22,8 @@ use crate::process::{Lifetime, Process, wait_until};
 pub const DEADLINE: Duration = Duration::from_secs(90);
 /// A killed consumer's partitions are free after this long.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
+/// Where every relay of a broker puts what it tells.
+pub const OUTBOUND: &str = "deed.events";
 /// What tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of the tests, 32 characters or more";
 
@@ -64,7 +66,9 @@ pub fn own_kafka(name: &str) -> Kafka {
         port: 0,
         lifetime: Lifetime::Bound,
     };
-    Kafka::start(&PLACE, spec).expect("Kafka")
+    let kafka = Kafka::start(&PLACE, spec).expect("Kafka");
+    kafka.create_topic(OUTBOUND, 4).expect("topic");
+    kafka
 }
 
 /// A cluster for one test; `fsync` where a crash is tested.
@@ -149,6 +153,7 @@ impl<'a> Line<'a> {
         consumer::Spec {
             name: format!("{}-{name}", self.name),
             folder: FOLDER.join("consumers"),
+            command: "run",
             database_url: self.postgres.consumer_url(&self.name),
             kafka_bootstrap: self.kafka.bootstrap(),
             group: self.name.clone(),

@@ -155,7 +155,7 @@ fn set_up(postgres: &Postgres, kafka: &Kafka) -> Result<(), String> {
     let quietly = format!("SET client_min_messages = warning; {extension}");
     postgres.psql(DATABASE, &["--command", &quietly])?;
     postgres.apply_scripts(DATABASE)?;
-    for topic in TOPICS {
+    for topic in TOPICS.into_iter().chain(["deed.events"]) {
         if !kafka.has_topic(topic)? {
             kafka.create_topic(topic, PARTITIONS)?;
         }
@@ -173,6 +173,7 @@ fn start_consumer(
     let spec = consumer::Spec {
         name: CONSUMER.to_owned(),
         folder: folder(place),
+        command: "run",
         database_url: postgres.consumer_url(DATABASE),
         kafka_bootstrap: kafka.bootstrap(),
         group: DATABASE.to_owned(),

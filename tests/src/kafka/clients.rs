@@ -1,12 +1,18 @@
 //! What the tests do with a broker as its clients: topics, ends, records.
 
+use std::time::{Duration, Instant};
+
 use futures_executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::message::OwnedMessage;
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer,
+};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::{DEADLINE, Kafka};
 use crate::event::{self, Record};
@@ -78,6 +84,64 @@ impl Kafka {
             .create()
             .map(Sender)
             .map_err(|error| format!("producer: {error}"))
+    }
+
+    /// All committed records of a topic, partition by partition.
+    pub fn read(&self, topic: &str) -> Result<Vec<OwnedMessage>, String> {
+        let describe = |error| format!("reading {topic}: {error}");
+        let client: BaseConsumer = self
+            .client()
+            .set("group.id", "tests")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", "false")
+            .create()
+            .map_err(describe)?;
+        let ends = self.ends(topic)?;
+        let mut all = TopicPartitionList::new();
+        for partition in 0..ends.len() as i32 {
+            all.add_partition_offset(topic, partition, Offset::Beginning)
+                .map_err(describe)?;
+        }
+        client.assign(&all).map_err(describe)?;
+        let mut records = Vec::new();
+        // A position moves over what is not to be read: markers, and records of aborted transactions.
+        let is_read = |client: &BaseConsumer| {
+            let positions = client.position().unwrap_or_default();
+            (0..).zip(&ends).all(|(partition, end)| {
+                let position = positions.find_partition(topic, partition);
+                match position.map(|of| of.offset()) {
+                    Some(Offset::Offset(position)) => position >= *end,
+                    _ => *end == 0,
+                }
+            })
+        };
+        let deadline = Instant::now() + DEADLINE;
+        while !is_read(&client) {
+            if Instant::now() > deadline {
+                return Err(format!("{topic} is not read to its ends {ends:?}"));
+            }
+            match client.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => records.push(record.detach()),
+                Some(Err(error)) => return Err(describe(error)),
+                None => {}
+            }
+        }
+        Ok(records)
+    }
+
+    /// A producer with this transactional id, which has fenced all others of that name.
+    pub fn transactional(&self, id: &str) -> Result<BaseProducer, String> {
+        let producer: BaseProducer = self
+            .client()
+            .set("transactional.id", id)
+            .create()
+            .map_err(|error| format!("producer: {error}"))?;
+        let begun = producer
+            .init_transactions(DEADLINE)
+            .and_then(|()| producer.begin_transaction());
+        begun.map_err(|error| format!("producer {id}: {error}"))?;
+        Ok(producer)
     }
 
     fn client(&self) -> ClientConfig {

@@ -24,6 +24,7 @@ mod listing;
 mod lists;
 mod meanwhile;
 mod model;
+mod outbound;
 mod poison;
 mod recreated;
 mod redrive;

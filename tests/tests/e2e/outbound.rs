@@ -1,0 +1,6 @@
+//! Events out: what is told is what changed, once and in order.
+
+mod expiry;
+mod histories;
+mod races;
+mod relay;
