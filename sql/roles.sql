@@ -23,8 +23,8 @@ $$;
 COMMENT ON ROLE deed_anon IS 'Deed over HTTP: visitors, with a share link or without any identity.';
 COMMENT ON ROLE deed_user IS 'Deed over HTTP: signed-in principals.';
 COMMENT ON ROLE deed_service IS 'Deed over HTTP and in SQL: other services, which may ask for any principal.';
-COMMENT ON ROLE deed_consumer IS 'Deed: applies events. Grant it to the login of deed-consumer.';
-COMMENT ON ROLE deed_operator IS 'Deed: reads and clears quarantine, applies it again, reads and resets positions, sees orphaned documents. Grant it to people.';
+COMMENT ON ROLE deed_consumer IS 'Deed: applies events, and carries those that go out. Grant it to the login of deed-consumer.';
+COMMENT ON ROLE deed_operator IS 'Deed: reads and clears quarantine, applies it again, reads and resets positions, sees orphaned documents, and what waits to go out. Grant it to people.';
 COMMENT ON ROLE deed_api IS 'Deed: owns the functions behind HTTP and is nobody''s login.';
 COMMENT ON ROLE deed_authenticator IS 'Deed: PostgREST''s login, which becomes deed_anon, deed_user or deed_service.';
 

@@ -15,10 +15,13 @@ pub fn refusal(key: &str) -> Option<&'static str> {
         }
         "isolation.level" => Some("records of aborted transactions must not be applied"),
         "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
-        "transactional.id" | "transaction.timeout.ms" | "enable.idempotence" | "acks"
-        | "request.required.acks" => Some(
-            "the relay's events go out in order and without gaps because of it",
-        ),
+        "transactional.id"
+        | "transaction.timeout.ms"
+        | "enable.idempotence"
+        | "acks"
+        | "request.required.acks" => {
+            Some("the relay's events go out in order and without gaps because of it")
+        }
         "group.id" => Some("the group also names the positions in Postgres: set the key group"),
         "bootstrap.servers" | "metadata.broker.list" => Some("set the key kafka_bootstrap"),
         _ => None,

@@ -93,11 +93,10 @@ impl Outlet {
             key,
             value: Some(value),
         };
-        let headers = headers
-            .into_iter()
-            .fold(OwnedHeaders::new_with_capacity(7), |headers, (key, value)| {
-                headers.insert(named(key, value))
-            });
+        let headers = headers.into_iter().fold(
+            OwnedHeaders::new_with_capacity(7),
+            |headers, (key, value)| headers.insert(named(key, value)),
+        );
         let mut record = BaseRecord::to(TOPIC)
             .key(&subject)
             .payload(&event.data)

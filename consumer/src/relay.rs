@@ -190,6 +190,10 @@ fn tell(error: &CallError) {
     let code = error.code();
     match error.verdict() {
         Verdict::Retry => warn!(code, "the relay goes on when Postgres answers: {error}"),
-        _ => error!(code, "the relay is refused, and tries again: {error}; {}", advice(code)),
+        _ => error!(
+            code,
+            "the relay is refused, and tries again: {error}; {}",
+            advice(code)
+        ),
     }
 }

@@ -44,13 +44,7 @@ pub fn run(
         "ingest starts"
     );
     let topics = Topics::watch(config)?;
-    let assignment = Assignment::new(
-        runtime.clone(),
-        database,
-        topics,
-        applied,
-        shutdown.clone(),
-    );
+    let assignment = Assignment::new(runtime.clone(), database, topics, applied, shutdown.clone());
     let client =
         BaseConsumer::from_config_and_context(&kafka::consumer(config), Context::new(assignment))?;
     let names: Vec<&str> = config.topics.iter().map(String::as_str).collect();

@@ -46,7 +46,12 @@ pub fn recipient_kinds(ids: &[Uuid]) -> HashMap<Uuid, RecipientKind> {
     let found = spi::write(
         "SELECT p.id, p.kind FROM deed.principal AS p WHERE p.id = ANY ($1)",
         &[arg(sql_uuids(ids))],
-        |row| Some((core_uuid(row.get(1)?), value_of(row.get::<pg_sys::Oid>(2)?)?)),
+        |row| {
+            Some((
+                core_uuid(row.get(1)?),
+                value_of(row.get::<pg_sys::Oid>(2)?)?,
+            ))
+        },
     );
     let built_in = [EVERYONE, USERS].map(|id| (id, RecipientKind::Group));
     found.into_iter().flatten().chain(built_in).collect()

@@ -49,7 +49,12 @@ pub fn settle_once(client: &mut Client, relay: Uuid) -> bool {
 }
 
 /// Watches the level for an hour; gives it as a word.
-pub fn watch(client: &mut Client, principal: Uuid, document: Uuid, watcher: &str) -> Option<String> {
+pub fn watch(
+    client: &mut Client,
+    principal: Uuid,
+    document: Uuid,
+    watcher: &str,
+) -> Option<String> {
     let row = client.query_one(
         "SELECT deed.watch($1, $2, now() + interval '1 hour', $3)::text",
         &[&principal, &document, &watcher],
@@ -101,7 +106,9 @@ impl Reader {
             "deed.document.deleted" => known.deleted.insert(subject),
             "deed.document.restored" => known.deleted.remove(&subject),
             "deed.document.purged" => {
-                known.permissions.retain(|(document, _), _| *document != subject);
+                known
+                    .permissions
+                    .retain(|(document, _), _| *document != subject);
                 known.deleted.remove(&subject);
                 known.purged.insert(subject)
             }
@@ -183,7 +190,9 @@ impl Folded {
                     let expired = value["expires_at"] == json!(micros_of_past());
                     let level = value["level"].as_str().filter(|_| !expired);
                     let pair = (*document, *recipient);
-                    folded.permissions.extend(level.map(|level| (pair, level.to_owned())));
+                    folded
+                        .permissions
+                        .extend(level.map(|level| (pair, level.to_owned())));
                 }
                 _ => {}
             }

@@ -187,10 +187,7 @@ pub fn split(event: &Event) -> Vec<(Register, Fact)> {
             vec![(document(DocumentRegister::Lifecycle), Fact::Deleted { by })]
         }
         Body::DocumentRestored { by } => {
-            vec![(
-                document(DocumentRegister::Lifecycle),
-                Fact::Restored { by },
-            )]
+            vec![(document(DocumentRegister::Lifecycle), Fact::Restored { by })]
         }
         Body::DocumentPurged { by } => {
             vec![(document(DocumentRegister::Lifecycle), Fact::Purged { by })]

@@ -62,7 +62,10 @@ impl Instant {
         let micros = (self.to_postgres_micros() + POSTGRES_EPOCH_MICROS).clamp(YEAR_0, YEAR_9999);
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
             .ok()
-            .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+            .and_then(|at| {
+                at.format(&time::format_description::well_known::Rfc3339)
+                    .ok()
+            })
             .expect("within RFC 3339")
     }
 
@@ -190,7 +193,10 @@ mod tests {
     #[test]
     fn times_are_told_in_utc_and_within_its_years() {
         for (given, told) in [
-            ("2026-01-01T01:00:00.1234567+01:00", "2026-01-01T00:00:00.123456Z"),
+            (
+                "2026-01-01T01:00:00.1234567+01:00",
+                "2026-01-01T00:00:00.123456Z",
+            ),
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
             ("0000-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999Z"),

@@ -122,7 +122,11 @@ pub fn touched(decision: &Decision) -> BTreeSet<Uuid> {
     taken.chain(decision.modified.keys().copied()).collect()
 }
 
-fn read_documents(touched: &BTreeSet<Uuid>, known: &[Uuid], decision: &Decision) -> HashMap<Uuid, Document> {
+fn read_documents(
+    touched: &BTreeSet<Uuid>,
+    known: &[Uuid],
+    decision: &Decision,
+) -> HashMap<Uuid, Document> {
     let is_known = |id: &&Uuid| known.binary_search(id).is_ok();
     let ids: Vec<Uuid> = touched.iter().filter(is_known).copied().collect();
     let mut documents: HashMap<Uuid, Document> = HashMap::new();

@@ -76,9 +76,7 @@ impl Told<'_> {
             (DocumentRegister::Lifecycle, Fact::Deleted { by }) if !self.before.is_deleted(&id) => {
                 Some(Change::DocumentDeleted { by: *by })
             }
-            (DocumentRegister::Lifecycle, Fact::Restored { by })
-                if self.before.is_deleted(&id) =>
-            {
+            (DocumentRegister::Lifecycle, Fact::Restored { by }) if self.before.is_deleted(&id) => {
                 Some(Change::DocumentRestored { by: *by })
             }
             (DocumentRegister::Creation, _) if !self.before.is_created(&id) => None,

@@ -205,7 +205,10 @@ impl Changes {
 
     /// Has the relay look at the nodes that reach them, for what these reach changes too.
     fn mark_below(&self) {
-        let cause = self.cause.as_ref().map(|version| version.as_bytes().to_vec());
+        let cause = self
+            .cause
+            .as_ref()
+            .map(|version| version.as_bytes().to_vec());
         spi::execute(MARK_BELOW, &[sql(self.starts()), arg(cause)]);
     }
 

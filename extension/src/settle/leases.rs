@@ -48,7 +48,12 @@ impl Ended {
         if self.documents.is_empty() {
             return;
         }
-        let pairs = || [arg(sql_uuids(&self.documents)), arg(sql_uuids(&self.principals))];
+        let pairs = || {
+            [
+                arg(sql_uuids(&self.documents)),
+                arg(sql_uuids(&self.principals)),
+            ]
+        };
         let [documents, principals] = pairs();
         spi::execute(
             "DELETE FROM deed.lease AS l \

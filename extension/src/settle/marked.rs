@@ -105,7 +105,11 @@ impl Marked {
             spi::execute(
                 "UPDATE deed.mark AS m SET looked_at = $3 \
                  WHERE m.kind = $1::deed.mark_kind AND m.seq = ANY ($2)",
-                &[arg(self.kind.word()), arg(first.to_vec()), arg(sql_uuid(at))],
+                &[
+                    arg(self.kind.word()),
+                    arg(first.to_vec()),
+                    arg(sql_uuid(at)),
+                ],
             );
         }
         spi::execute(

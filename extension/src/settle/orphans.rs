@@ -29,7 +29,8 @@ const KINDS: [(Kind, &str); 2] = [
 ];
 
 /// `true` for an orphan; what it is, and what was told of it.
-const NOW: &str = "EXISTS (SELECT FROM deed.orphaned_documents AS o WHERE o.document_id = d.document_id)";
+const NOW: &str =
+    "EXISTS (SELECT FROM deed.orphaned_documents AS o WHERE o.document_id = d.document_id)";
 const TOLD: &str = "EXISTS (SELECT FROM deed.orphan AS o WHERE o.document_id = d.document_id)";
 
 /// Looks at a page of marks of each kind, without a lock; whether there may be more.

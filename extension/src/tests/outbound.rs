@@ -46,7 +46,10 @@ mod tests {
         assert_eq!(told(), "-");
         apply(&granted(ANNE, "editor", 4));
         apply(&revoked(ANNE, 5));
-        let both = [updated(ANNE, "viewer", "editor"), updated(ANNE, "editor", "-")];
+        let both = [
+            updated(ANNE, "viewer", "editor"),
+            updated(ANNE, "editor", "-"),
+        ];
         assert_eq!(told(), both.join("; "));
         assert_eq!(apply(&revoked(ANNE, 6)), "applied");
         assert_eq!(told(), "-");
@@ -71,8 +74,14 @@ mod tests {
             );
             event("g", "permission.granted", DOCUMENT, 1, &data)
         };
-        assert_eq!(apply(&granted(ANNE, "9999-12-31T23:59:59-01:00")), "applied");
-        assert_eq!(apply(&granted(TEAM, "0000-01-01T00:00:00+01:00")), "applied");
+        assert_eq!(
+            apply(&granted(ANNE, "9999-12-31T23:59:59-01:00")),
+            "applied"
+        );
+        assert_eq!(
+            apply(&granted(TEAM, "0000-01-01T00:00:00+01:00")),
+            "applied"
+        );
         assert!(told().contains("9999-12-31T23:59:59.999999Z"));
     }
 
@@ -89,7 +98,10 @@ mod tests {
         told();
         apply(&over(ANNE, 3));
         let said = told();
-        assert!(said.contains(r#""new_level": null, "old_level": "viewer""#), "{said}");
+        assert!(
+            said.contains(r#""new_level": null, "old_level": "viewer""#),
+            "{said}"
+        );
         apply(&over(TEAM, 4));
         assert_eq!(told(), "-");
         assert_eq!(answer("SELECT count(*) FROM deed.listing"), "1");
@@ -115,7 +127,13 @@ mod tests {
     fn principals_and_groups_are_told_of() {
         let by = |kind: &str, second| event(kind, kind, ANNE, second, "{}");
         let member = |kind: &str, second| {
-            event(kind, kind, TEAM, second, &format!(r#"{{"member":"{ANNE}"}}"#))
+            event(
+                kind,
+                kind,
+                TEAM,
+                second,
+                &format!(r#"{{"member":"{ANNE}"}}"#),
+            )
         };
         for second in [1, 2] {
             apply(&member("group.member_added", second));
@@ -158,7 +176,8 @@ mod tests {
         };
         assert_eq!(next("'{}'", 2), format!("{OWNER} {ANNE}"));
         assert_eq!(next("'{}'", 2), format!("{OWNER} {ANNE}"));
-        let first = "(SELECT array_agg(seq) FROM (SELECT seq FROM deed.outbox ORDER BY seq LIMIT 2) AS o)";
+        let first =
+            "(SELECT array_agg(seq) FROM (SELECT seq FROM deed.outbox ORDER BY seq LIMIT 2) AS o)";
         assert_eq!(next(first, 2), TEAM);
         assert_eq!(answer("SELECT count(*) FROM deed.outbox"), "1");
     }

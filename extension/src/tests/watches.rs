@@ -39,7 +39,13 @@ mod tests {
     }
 
     fn member(kind: &str, group: &str, member: &str, second: u32) -> String {
-        event(kind, kind, group, second, &format!(r#"{{"member":"{member}"}}"#))
+        event(
+            kind,
+            kind,
+            group,
+            second,
+            &format!(r#"{{"member":"{member}"}}"#),
+        )
     }
 
     fn about(kind: &str, principal: &str, second: u32) -> String {
@@ -53,7 +59,11 @@ mod tests {
         assert_eq!(watch(ANNE, "other"), "-");
         assert_eq!(told(), "-");
         apply(&granted(ANNE, "viewer", 2));
-        assert_eq!(watch(ANNE, "third"), "-", "the next event counts from what was told");
+        assert_eq!(
+            watch(ANNE, "third"),
+            "-",
+            "the next event counts from what was told"
+        );
         assert_eq!(told(), "2 - viewer");
         assert_eq!(watch(ANNE, "one"), "viewer");
         apply(&granted(ANNE, "editor", 3));
@@ -93,7 +103,13 @@ mod tests {
         assert_eq!(told(), "2 - viewer");
         apply(&member("group.member_removed", ALL, TEAM, 10));
         assert_eq!(told(), "2 viewer -");
-        apply(&event("u", "principal.registered", ANNE, 11, r#"{"kind":"user"}"#));
+        apply(&event(
+            "u",
+            "principal.registered",
+            ANNE,
+            11,
+            r#"{"kind":"user"}"#,
+        ));
         assert_eq!(told(), "2 - editor");
         apply(&about("principal.removed", ANNE, 12));
         assert_eq!(told(), "2 editor -");
@@ -126,7 +142,10 @@ mod tests {
         watch(ANNE, "one");
         watch(ANNE, "other");
         let unwatch = |watcher: &str| {
-            Spi::run(&format!("SELECT deed.unwatch('{ANNE}', '{DOCUMENT}', '{watcher}')")).unwrap();
+            Spi::run(&format!(
+                "SELECT deed.unwatch('{ANNE}', '{DOCUMENT}', '{watcher}')"
+            ))
+            .unwrap();
         };
         unwatch("one");
         apply(&granted(ANNE, "viewer", 2));
@@ -162,7 +181,13 @@ mod tests {
         assert_eq!(orphaned(), "1 revoked");
         apply(&deleted(7));
         assert_eq!(orphaned(), "-");
-        apply(&event("back", "document.restored", DOCUMENT, 8, r#"{"by":null}"#));
+        apply(&event(
+            "back",
+            "document.restored",
+            DOCUMENT,
+            8,
+            r#"{"by":null}"#,
+        ));
         assert_eq!(orphaned(), "1 back");
         // Also by the grant alone, and of several documents that one owns.
         apply(&granted(TEAM, "owner", 9));

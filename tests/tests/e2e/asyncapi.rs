@@ -6,6 +6,7 @@ use std::fs;
 use deed_tests::stage::PLACE;
 use serde_json::{Map, Value, json};
 
+use crate::events_out_page;
 use crate::events_page::{examples, schema, types_of_the_product};
 
 /// The message that stands for all types: the event is whole in the value.
@@ -28,7 +29,10 @@ fn resolved(document: &Value, value: &Value) -> Value {
                 let mut events = schema();
                 match file {
                     "" => resolved(document, document.pointer(pointer).expect(target)),
-                    "events/schema.json" => {
+                    "events/schema.json" | "events/outbound.json" => {
+                        if file == "events/outbound.json" {
+                            events = events_out_page::schema();
+                        }
                         let found = events.pointer(pointer).expect(target).clone();
                         if !pointer.is_empty() {
                             let definitions = events["$defs"].take();
@@ -74,27 +78,25 @@ fn it_describes_this_version_and_the_default_topics_with_every_type() {
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let mut types = types_of_the_product();
     types.insert(STRUCTURED.to_owned());
+    types.extend(events_out_page::types_of_the_product());
     let channels = document["channels"].as_object().expect("channels");
     let topics: BTreeSet<&str> = channels
         .values()
         .filter_map(|channel| channel["address"].as_str())
         .collect();
-    let default = ["documents", "permissions", "principals"];
-    assert_eq!(topics, BTreeSet::from(default));
-    let received = document["operations"]
-        .as_object()
-        .expect("operations")
-        .values();
-    assert!(
-        received
-            .clone()
-            .all(|operation| operation["action"] == "receive")
-    );
-    assert!(
-        channels
-            .values()
-            .all(|channel| received.clone().any(|o| o["channel"] == *channel))
-    );
+    let expected = ["deed.events", "documents", "permissions", "principals"];
+    assert_eq!(topics, BTreeSet::from(expected));
+    let operations = document["operations"].as_object().expect("operations");
+    for channel in channels.values() {
+        let action = match channel["address"].as_str() {
+            Some("deed.events") => "send",
+            _ => "receive",
+        };
+        let mut of_channel = operations.values().filter(|o| o["channel"] == *channel);
+        let operation = of_channel.next().expect("an operation");
+        assert_eq!(operation["action"], action);
+        assert_eq!(of_channel.next(), None);
+    }
 
     for (name, message) in document["components"]["messages"]
         .as_object()
@@ -138,15 +140,32 @@ fn each_example_is_one_message_of_one_channel_in_either_mode() {
                 "group" => "principals",
                 word => &format!("{word}s"),
             };
-            let messages = document["channels"][channel]["messages"]
-                .as_object()
-                .expect(channel);
-            let fitting = messages.iter().filter(|(_, message)| {
-                jsonschema::is_valid(&message["headers"], &headers)
-                    && jsonschema::is_valid(&message["payload"]["schema"], &value)
-            });
-            let names: Vec<&String> = fitting.map(|(name, _)| name).collect();
-            assert_eq!(names, [name], "{kind} on {channel}");
+            assert_eq!(
+                fitting(&document, channel, &headers, &value),
+                [name],
+                "{kind}"
+            );
         }
     }
+    for event in events_out_page::examples() {
+        let kind = event["type"].as_str().expect("a type");
+        let mut headers = json!({ "content-type": "application/json" });
+        for (name, value) in event.as_object().expect("an event") {
+            if name != "data" {
+                headers[format!("ce_{name}")] = value.clone();
+            }
+        }
+        let names = fitting(&document, "deed.events", &headers, &event["data"]);
+        assert_eq!(names, [kind]);
+    }
+}
+
+/// The messages of the channel that such a record is.
+fn fitting(document: &Value, channel: &str, headers: &Value, value: &Value) -> Vec<String> {
+    let messages = document["channels"][channel]["messages"].as_object();
+    let fitting = messages.expect(channel).iter().filter(|(_, message)| {
+        jsonschema::is_valid(&message["headers"], headers)
+            && jsonschema::is_valid(&message["payload"]["schema"], value)
+    });
+    fitting.map(|(name, _)| name.clone()).collect()
 }

@@ -11,6 +11,7 @@ mod convergence;
 mod deletion;
 mod differential;
 mod dump;
+mod events_out_page;
 mod events_page;
 mod explain;
 mod freshness;

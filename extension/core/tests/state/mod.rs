@@ -25,10 +25,12 @@ impl State {
     pub fn apply(&mut self, batch: &[Event]) -> Vec<Outcome> {
         let decision = decide(&self.held, batch);
         if !decision.purged.is_empty() {
-            let stays = |r: &Register| document(r).is_none_or(|id| !decision.purged.contains_key(&id));
+            let stays =
+                |r: &Register| document(r).is_none_or(|id| !decision.purged.contains_key(&id));
             self.held.versions.retain(|register, _| stays(register));
             self.facts.retain(|register, _| stays(register));
-            self.modified.retain(|id, _| !decision.purged.contains_key(id));
+            self.modified
+                .retain(|id, _| !decision.purged.contains_key(id));
             self.held.purged.extend(decision.purged.keys());
         }
         for (register, (version, fact)) in decision.taken {

@@ -49,13 +49,18 @@ fn a_grant_that_expires_is_told_once_and_leaves_the_lists() {
     let client = ground.client();
     apply(client, &clock.created(plan, anne, "Plan"));
     for recipient in [bob, cara] {
-        apply(client, &clock.granted_until(plan, recipient, "editor", anne, &soon));
+        apply(
+            client,
+            &clock.granted_until(plan, recipient, "editor", anne, &soon),
+        );
     }
     apply(client, &clock.granted(plan, id("team"), "viewer", anne));
     apply(client, &clock.member_added(id("team"), bob));
     assert_eq!(watch(client, bob, plan, ""), some("editor"));
     settle(client, RELAY);
-    client.execute("DELETE FROM deed.outbox", &[]).expect("taken");
+    client
+        .execute("DELETE FROM deed.outbox", &[])
+        .expect("taken");
     // Whoever is down meanwhile tells of it afterwards.
     wait_until_past(client, &soon);
     settle(client, RELAY);
@@ -67,7 +72,10 @@ fn a_grant_that_expires_is_told_once_and_leaves_the_lists() {
         levels(&told, "deed.access.changed"),
         [(some("editor"), some("viewer"))]
     );
-    assert!(told.iter().all(|told| told.data["cause"].is_null()), "{told:?}");
+    assert!(
+        told.iter().all(|told| told.data["cause"].is_null()),
+        "{told:?}"
+    );
     let listed = "SELECT count(*) FROM deed.listing WHERE expires_at IS NOT NULL";
     let listed: i64 = client.query_one(listed, &[]).expect(listed).get(0);
     assert_eq!(listed, 0);
@@ -90,11 +98,16 @@ fn an_expiry_that_was_overtaken_is_not_told() {
     let client = ground.client();
     apply(client, &clock.created(plan, anne, "Plan"));
     for recipient in [bob, cara, dora] {
-        apply(client, &clock.granted_until(plan, recipient, "viewer", anne, &soon));
+        apply(
+            client,
+            &clock.granted_until(plan, recipient, "viewer", anne, &soon),
+        );
     }
     apply(client, &clock.revoked(plan, bob, anne));
     apply(client, &clock.granted(plan, cara, "viewer", anne));
-    client.execute("DELETE FROM deed.outbox", &[]).expect("taken");
+    client
+        .execute("DELETE FROM deed.outbox", &[])
+        .expect("taken");
     wait_until_past(client, &soon);
     // Its time has come, and nobody has told of it yet.
     apply(client, &clock.granted(plan, dora, "editor", anne));
@@ -114,12 +127,17 @@ fn an_owner_whose_grant_expires_leaves_an_orphan() {
     let soon = ahead(ground.client(), "500 milliseconds");
     let client = ground.client();
     apply(client, &clock.created(plan, anne, "Plan"));
-    apply(client, &clock.granted_until(plan, bob, "owner", anne, &soon));
+    apply(
+        client,
+        &clock.granted_until(plan, bob, "owner", anne, &soon),
+    );
     apply(client, &clock.revoked(plan, anne, anne));
     settle(client, RELAY);
     let orphaned = |client: &mut Client| {
         let told = outbox(client);
-        told.iter().filter(|told| told.kind == "deed.document.orphaned").count()
+        told.iter()
+            .filter(|told| told.kind == "deed.document.orphaned")
+            .count()
     };
     assert_eq!(orphaned(client), 0);
     wait_until_past(client, &soon);

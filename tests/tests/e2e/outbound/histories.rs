@@ -65,7 +65,10 @@ pub fn judge(
     for (pair, first) in watched {
         let (document, principal) = *pair;
         let level = word(model.level(principal, document, &now));
-        let levels = reader.levels.remove(pair).unwrap_or_else(|| vec![first.clone()]);
+        let levels = reader
+            .levels
+            .remove(pair)
+            .unwrap_or_else(|| vec![first.clone()]);
         if levels.first() != Some(first) || levels.last() != Some(&level) {
             return Err(format!(
                 "{pair:?} was watched at {first:?}, was told {levels:?}, and is {level:?}"
@@ -76,13 +79,22 @@ pub fn judge(
     if !reader.levels.is_empty() {
         return Err(format!("nobody watched {:?}", reader.levels));
     }
-    let orphans = ground.client().query("SELECT document_id FROM deed.orphan", &[]);
-    let orphans: BTreeSet<Uuid> = orphans.expect("orphans").iter().map(|row| row.get(0)).collect();
+    let orphans = ground
+        .client()
+        .query("SELECT document_id FROM deed.orphan", &[]);
+    let orphans: BTreeSet<Uuid> = orphans
+        .expect("orphans")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
     let expected: BTreeSet<Uuid> = model.orphaned(&now).into_iter().collect();
     if orphans != expected {
         return Err(format!("orphans {orphans:?}, expected {expected:?}"));
     }
-    match orphans.iter().find(|orphan| !reader.orphaned.contains_key(orphan)) {
+    match orphans
+        .iter()
+        .find(|orphan| !reader.orphaned.contains_key(orphan))
+    {
         Some(orphan) => Err(format!("{orphan} was not told to be orphaned")),
         None => Ok(changes),
     }

@@ -40,7 +40,10 @@ fn write_down(client: &mut Client) {
 }
 
 fn told(client: &mut Client) -> Vec<Told> {
-    let rows = client.query("SELECT id, type, key, payload FROM public.told ORDER BY seq", &[]);
+    let rows = client.query(
+        "SELECT id, type, key, payload FROM public.told ORDER BY seq",
+        &[],
+    );
     let told = |row: &postgres::Row| Told {
         id: row.get(0),
         kind: row.get(1),
@@ -172,7 +175,11 @@ fn every_event_arrives_in_order_through_kills_and_a_replay_tells_nothing() {
     line.wait_until_applied_by("again");
     wait_until_relayed(&line);
     again.stop(DEADLINE).expect("stops");
-    assert_eq!(told(&mut line.admin()).len(), events.len(), "a replay tells nothing new");
+    assert_eq!(
+        told(&mut line.admin()).len(),
+        events.len(),
+        "a replay tells nothing new"
+    );
 }
 
 fn relay(line: &Line<'_>, name: &str) -> Process {
@@ -224,12 +231,20 @@ fn a_stopped_relay_is_fenced_and_stands_by() {
     wait_until_relayed(&line);
 
     // In the broker: a producer of that name with a transaction half done, until a relay starts.
-    let outbox: Uuid = admin.query_one("SELECT deed.outbox_id()", &[]).expect("id").get(0);
+    let outbox: Uuid = admin
+        .query_one("SELECT deed.outbox_id()", &[])
+        .expect("id")
+        .get(0);
     first.stop(DEADLINE).expect("stops");
     second.stop(DEADLINE).expect("stops");
-    let zombie = kafka.transactional(&format!("deed-relay-{outbox}")).expect("producer");
+    let zombie = kafka
+        .transactional(&format!("deed-relay-{outbox}"))
+        .expect("producer");
     let record = BaseRecord::to(OUTBOUND).key("zombie").payload("zombie");
-    zombie.send(record).map_err(|(error, _)| error).expect("sent");
+    zombie
+        .send(record)
+        .map_err(|(error, _)| error)
+        .expect("sent");
     zombie.flush(DEADLINE).expect("the broker has it");
     apply(&mut admin);
     let third = relay(&line, "third");
