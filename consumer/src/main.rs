@@ -100,7 +100,8 @@ fn start(cli: &cli::Cli) -> Result<(), error::Error> {
     let database = Database::new(&config.database, &config.group)?;
     let applied = Arc::new(Notify::new());
     let relay = Relay {
-        database: database.clone(),
+        // Of its own, so that it never waits for a partition to give a connection back.
+        database: Database::new(&config.database, &config.group)?,
         runtime: runtime.handle().clone(),
         applied: applied.clone(),
         shutdown: shutdown.clone(),

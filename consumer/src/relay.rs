@@ -58,19 +58,23 @@ impl Relay {
         info!(relay = %name, topic = crate::outlet::TOPIC, "relay starts");
         while !*self.shutdown.borrow() {
             let done = self.step(config, name, &mut outlet, &mut published);
-            let (now, rest) = match done {
-                Ok(Step::More) => (Turn::Own, Duration::ZERO),
-                Ok(Step::Nothing) => (Turn::Own, IDLE),
+            let now = match done {
+                Ok(Step::More) => Turn::Own,
+                Ok(Step::Nothing) => {
+                    self.wait();
+                    Turn::Own
+                }
                 Ok(Step::Other) => {
                     outlet = None;
-                    (Turn::Other, STANDBY)
+                    self.pause(STANDBY);
+                    Turn::Other
                 }
                 Err(Failed::Config(error)) => return Err(error),
                 Err(Failed::Database(error)) => {
                     if limit.passes() {
                         tell(&error);
                     }
-                    self.rest(FAILED);
+                    self.pause(FAILED);
                     continue;
                 }
                 Err(Failed::Kafka(error)) => {
@@ -80,7 +84,7 @@ impl Relay {
                     if limit.passes() {
                         warn!("the relay starts over with a new producer: {error}");
                     }
-                    self.rest(FAILED);
+                    self.pause(FAILED);
                     continue;
                 }
             };
@@ -90,9 +94,6 @@ impl Relay {
                     _ => info!(relay = %name, "another relay is at work: standing by"),
                 }
                 turn = now;
-            }
-            if !rest.is_zero() {
-                self.rest(rest);
             }
         }
         if turn == Turn::Own {
@@ -145,12 +146,21 @@ impl Relay {
         Ok(Step::More)
     }
 
-    /// Waits, until something was applied here or the process ends at most.
-    fn rest(&self, at_most: Duration) {
-        let mut shutdown = self.shutdown.clone();
+    /// Until something is applied here, at most [`IDLE`].
+    fn wait(&self) {
         self.runtime.block_on(async {
             tokio::select! {
                 () = self.applied.notified() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        });
+    }
+
+    /// For that long, unless the process ends.
+    fn pause(&self, at_most: Duration) {
+        let mut shutdown = self.shutdown.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
                 () = tokio::time::sleep(at_most) => {}
                 _ = shutdown.wait_for(|ending| *ending) => {}
             }

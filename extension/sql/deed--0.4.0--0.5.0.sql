@@ -41,8 +41,8 @@ BEGIN
 END
 $lock$;
 
-ALTER TABLE deed.document RENAME COLUMN deletion_version TO lifecycle_version;
-ALTER TABLE deed.principal RENAME COLUMN removal_version TO lifecycle_version;
+ALTER TABLE deed.document RENAME COLUMN deletion_version TO deleted_version;
+ALTER TABLE deed.principal RENAME COLUMN removal_version TO removed_version;
 
 ALTER TABLE deed.permission ADD COLUMN expired boolean NOT NULL DEFAULT false;
 ALTER TABLE deed.permission ALTER COLUMN expired DROP DEFAULT;

@@ -13,7 +13,7 @@ CREATE TABLE deed.document (
   metadata          jsonb,
   content_version   bytea,
   content           jsonb,
-  lifecycle_version bytea,
+  deleted_version   bytea,
   deleted_at        timestamptz,
   deleted_by        uuid,
   last_modified     timestamptz,
@@ -26,7 +26,7 @@ COMMENT ON TABLE deed.document IS
 -- through a view that hides some. Estimates need nothing but that ids are unique.
 ALTER TABLE deed.document ALTER COLUMN id SET STATISTICS 0;
 COMMENT ON COLUMN deed.document.creation_version IS 'Version of the greatest document.created.';
-COMMENT ON COLUMN deed.document.lifecycle_version IS 'Version of what deleted_at says.';
+COMMENT ON COLUMN deed.document.deleted_version IS 'Version of what deleted_at says.';
 COMMENT ON COLUMN deed.document.deleted_at IS 'When it was deleted; null while it is not.';
 COMMENT ON COLUMN deed.document.last_modified IS
   'Time of the greatest of creation, title, metadata and content; it only grows.';
@@ -43,7 +43,7 @@ CREATE TABLE deed.principal (
   description         text,
   token_version       bytea,
   token_sha256        bytea,
-  lifecycle_version   bytea,
+  removed_version     bytea,
   removed_at          timestamptz,
   removed_by          uuid,
   promotion_version   bytea,

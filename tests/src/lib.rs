@@ -4,7 +4,9 @@
 //! - [`process`]: one child process, from start to a certain end; [`spawn`]: how it is started
 //! - [`postgres`], [`kafka`], [`postgrest`], [`consumer`]: the four parts of the line
 //! - [`event`]: CloudEvents as Kafka records; [`load`]: many of them, drawn from a seed
+//! - [`proxy`]: the example, and clients of it
 //! - [`owner`]: the consumer's calls, made by hand
+//! - [`outbound`]: what was told, folded
 //! - [`snapshot`]: all that the events left in the tables, to be compared
 //! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told
 //! - [`differential`]: one answer, however it is asked for, over random states
@@ -36,6 +38,7 @@ pub mod place;
 pub mod postgres;
 pub mod postgrest;
 pub mod process;
+pub mod proxy;
 pub mod reference;
 pub mod secret_file;
 pub mod snapshot;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deed_model::event::{PAST, small};
+use deed_model::event::{FUTURE, PAST, small};
 use deed_model::model::{Level, Model};
 use postgres::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// One event on its way out, or received.
@@ -68,8 +68,8 @@ pub type Pair = (Uuid, Uuid);
 /// What is known behind the last event.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Folded {
-    /// Who is granted what.
-    pub permissions: BTreeMap<Pair, String>,
+    /// Who is granted what, and until when.
+    pub permissions: BTreeMap<Pair, (String, Option<String>)>,
     /// Who is in which group: group and member.
     pub members: BTreeSet<Pair>,
     /// Documents in the trash.
@@ -118,15 +118,16 @@ impl Reader {
             }
             "deed.permission.updated" => {
                 let pair = (subject, recipient(&told.data["recipient"]));
-                let held = match new {
-                    Some(level) => known.permissions.insert(pair, level),
+                let until = told.data["expires_at"].as_str().map(str::to_owned);
+                let now = new.map(|level| (level, until));
+                let held = match now.clone() {
+                    Some(now) => known.permissions.insert(pair, now),
                     None => known.permissions.remove(&pair),
                 };
-                if held != old {
-                    return wrong(&format!("the level was {held:?}"));
+                if held.as_ref().map(|(level, _)| level) != old.as_ref() {
+                    return wrong(&format!("it was {held:?}"));
                 }
-                // An expiry may change alone.
-                true
+                held != now
             }
             "deed.access.changed" => {
                 let levels = self
@@ -187,12 +188,15 @@ impl Folded {
                     folded.members.insert((*group, *member));
                 }
                 ("permission", _, [document, recipient]) => {
-                    let expired = value["expires_at"] == json!(micros_of_past());
-                    let level = value["level"].as_str().filter(|_| !expired);
+                    let until = match value["expires_at"].as_i64() {
+                        Some(micros) if micros == micros_of_past() => continue,
+                        Some(_) => Some(FUTURE.to_owned()),
+                        None => None,
+                    };
+                    let level = value["level"].as_str().map(str::to_owned);
                     let pair = (*document, *recipient);
-                    folded
-                        .permissions
-                        .extend(level.map(|level| (pair, level.to_owned())));
+                    let granted = level.map(|level| (pair, (level, until)));
+                    folded.permissions.extend(granted);
                 }
                 _ => {}
             }

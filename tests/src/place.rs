@@ -51,6 +51,11 @@ impl Place {
         self.private.join("bin/deed-consumer")
     }
 
+    /// The example's proxy: this clone's copy.
+    pub fn proxy(&self) -> PathBuf {
+        self.private.join("bin/deed-proxy")
+    }
+
     /// PostgREST: the pinned one, or the one that `POSTGREST` names.
     pub fn postgrest(&self) -> PathBuf {
         env::var_os("POSTGREST").map_or_else(

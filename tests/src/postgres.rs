@@ -210,12 +210,22 @@ impl Postgres {
 
     /// Creates the consumer's login where it is missing; its role must be there.
     pub fn create_consumer_login(&self) -> Result<(), String> {
+        self.create_login(CONSUMER_LOGIN, "deed_consumer")
+    }
+
+    /// The connection string of a login that is a member of that role alone; creates it where it is missing.
+    pub fn login_url(&self, login: &str, role: &str, database: &str) -> Result<String, String> {
+        self.create_login(login, role)?;
+        Ok(self.url(login, database))
+    }
+
+    fn create_login(&self, login: &str, role: &str) -> Result<(), String> {
         // Logins belong to the whole cluster, and databases are made side by side.
         let login = format!(
             "SELECT pg_advisory_lock(1);
              DO $$ BEGIN
-               IF to_regrole('{CONSUMER_LOGIN}') IS NULL THEN
-                 CREATE ROLE {CONSUMER_LOGIN} LOGIN PASSWORD '{}' IN ROLE deed_consumer;
+               IF to_regrole('{login}') IS NULL THEN
+                 CREATE ROLE {login} LOGIN PASSWORD '{}' IN ROLE {role};
                END IF;
              END $$",
             self.spec.password

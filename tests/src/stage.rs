@@ -59,6 +59,11 @@ pub fn shared_postgres() -> &'static Postgres {
     &POSTGRES
 }
 
+/// This run's folder, for logs.
+pub fn run_folder() -> &'static std::path::Path {
+    &FOLDER
+}
+
 /// A broker for one test.
 pub fn own_kafka(name: &str) -> Kafka {
     let spec = kafka::Spec {

@@ -14,7 +14,7 @@ use crate::pg::spi::arg;
 const ROWS: Rows<DocumentRegister, 5> = Rows {
     table: "deed.document",
     columns: "id, creation_version, created_at, created_by, title_version, title, \
-    metadata_version, metadata, content_version, content, lifecycle_version, deleted_at, \
+    metadata_version, metadata, content_version, content, deleted_version, deleted_at, \
     deleted_by, last_modified, last_modified_by, purged",
     source: SOURCE,
     registers: [
@@ -28,7 +28,7 @@ const ROWS: Rows<DocumentRegister, 5> = Rows {
         (DocumentRegister::Content, "content_version", "content"),
         (
             DocumentRegister::Lifecycle,
-            "lifecycle_version",
+            "deleted_version",
             "deleted_at, deleted_by",
         ),
     ],
@@ -43,13 +43,13 @@ const ROWS: Rows<DocumentRegister, 5> = Rows {
 
 const SOURCE: &str = "(SELECT u.id, u.creation_version, u.created_at, u.created_by, \
       u.title_version, u.title, u.metadata_version, u.metadata::jsonb AS metadata, \
-      u.content_version, u.content::jsonb AS content, u.lifecycle_version, u.deleted_at, \
+      u.content_version, u.content::jsonb AS content, u.deleted_version, u.deleted_at, \
       u.deleted_by, u.last_modified, u.last_modified_by, u.purged \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
       unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
       unnest($14), unnest($15), unnest($16)) \
     AS u (id, creation_version, created_at, created_by, title_version, title, metadata_version, \
-      metadata, content_version, content, lifecycle_version, deleted_at, deleted_by, \
+      metadata, content_version, content, deleted_version, deleted_at, deleted_by, \
       last_modified, last_modified_by, purged)) AS n";
 
 /// Writes those that are new, whole; gives the others, ascending.

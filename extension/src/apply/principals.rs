@@ -16,7 +16,7 @@ use crate::pg::spi::arg;
 const ROWS: Rows<PrincipalRegister, 6> = Rows {
     table: "deed.principal",
     columns: "id, kind_version, kind, name_version, name, description_version, \
-    description, token_version, token_sha256, lifecycle_version, removed_at, removed_by, \
+    description, token_version, token_sha256, removed_version, removed_at, removed_by, \
     promotion_version, promoted_to, node",
     source: SOURCE,
     registers: [
@@ -30,7 +30,7 @@ const ROWS: Rows<PrincipalRegister, 6> = Rows {
         (PrincipalRegister::Token, "token_version", "token_sha256"),
         (
             PrincipalRegister::Lifecycle,
-            "lifecycle_version",
+            "removed_version",
             "removed_at, removed_by",
         ),
         (
@@ -46,13 +46,13 @@ const ROWS: Rows<PrincipalRegister, 6> = Rows {
 
 const SOURCE: &str = "(SELECT u.id, u.kind_version, u.kind::deed.permission_recipient AS kind, \
       u.name_version, u.name, u.description_version, u.description, u.token_version, \
-      u.token_sha256, u.lifecycle_version, u.removed_at, u.removed_by, u.promotion_version, \
+      u.token_sha256, u.removed_version, u.removed_at, u.removed_by, u.promotion_version, \
       u.promoted_to, u.node \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), \
       unnest($7), unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), \
       unnest($14), unnest($15)) \
     AS u (id, kind_version, kind, name_version, name, description_version, description, \
-      token_version, token_sha256, lifecycle_version, removed_at, removed_by, promotion_version, \
+      token_version, token_sha256, removed_version, removed_at, removed_by, promotion_version, \
       promoted_to, node)) AS n";
 
 /// The principals that others reach or reached something through: groups that have or had members, and

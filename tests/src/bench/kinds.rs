@@ -126,11 +126,11 @@ pub const KINDS: [Kind; 9] = [
         floor: "old AS MATERIALIZED (SELECT p.recipient_id, p.level, d.last_modified, p.document_id
             FROM n JOIN deed.permission AS p ON p.document_id = n.id
             JOIN deed.document AS d ON d.id = n.id WHERE p.level IS NOT NULL),
-          d AS (INSERT INTO deed.document AS t (id, lifecycle_version, deleted_at, deleted_by)
+          d AS (INSERT INTO deed.document AS t (id, deleted_version, deleted_at, deleted_by)
             SELECT id, version, at, by FROM n
-            ON CONFLICT (id) DO UPDATE SET lifecycle_version = excluded.lifecycle_version,
+            ON CONFLICT (id) DO UPDATE SET deleted_version = excluded.deleted_version,
               deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by
-            WHERE t.lifecycle_version IS NULL OR t.lifecycle_version < excluded.lifecycle_version),
+            WHERE t.deleted_version IS NULL OR t.deleted_version < excluded.deleted_version),
           l AS (DELETE FROM deed.listing AS l USING old
             WHERE l.recipient_id = old.recipient_id AND l.level = old.level
               AND l.last_modified = old.last_modified AND l.document_id = old.document_id)",
@@ -139,11 +139,11 @@ pub const KINDS: [Kind; 9] = [
         name: "document.restored",
         emits: true,
         event: |world, clock, subject| clock.restored(world.document(subject.document), by(world)),
-        floor: "d AS (INSERT INTO deed.document AS t (id, lifecycle_version)
+        floor: "d AS (INSERT INTO deed.document AS t (id, deleted_version)
             SELECT id, version FROM n
-            ON CONFLICT (id) DO UPDATE SET lifecycle_version = excluded.lifecycle_version,
+            ON CONFLICT (id) DO UPDATE SET deleted_version = excluded.deleted_version,
               deleted_at = NULL, deleted_by = NULL
-            WHERE t.lifecycle_version IS NULL OR t.lifecycle_version < excluded.lifecycle_version
+            WHERE t.deleted_version IS NULL OR t.deleted_version < excluded.deleted_version
             RETURNING id, created_at, last_modified),
           l AS (INSERT INTO deed.listing
               (recipient_id, level, last_modified, document_id, expires_at)

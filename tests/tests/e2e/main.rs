@@ -27,6 +27,7 @@ mod meanwhile;
 mod model;
 mod outbound;
 mod poison;
+mod proxy;
 mod recreated;
 mod redrive;
 mod reindex;

@@ -26,8 +26,12 @@ fn copy(from: &mut Client, to: &mut Client, table: &str) {
          WHERE attrelid = 'deed.{table}'::regclass AND attnum > 0 AND NOT attisdropped"
     );
     let columns: String = to.query_one(&columns, &[]).expect("columns").get(0);
+    // As they are called now.
+    let now = columns
+        .replace("deletion_version", "deleted_version")
+        .replace("removal_version", "removed_version");
     let mut rows = Vec::new();
-    from.copy_out(&format!("COPY deed.{table} ({columns}) TO STDOUT"))
+    from.copy_out(&format!("COPY deed.{table} ({now}) TO STDOUT"))
         .expect(table)
         .read_to_end(&mut rows)
         .expect(table);

@@ -127,7 +127,7 @@ fn nothing_else_answers() {
         "select=id,d:document(*)",
         "purged=is.true",
         "creation_version=not.is.null",
-        "order=lifecycle_version",
+        "order=deleted_version",
         "select=...document(title)",
     ] {
         for bearer in callers.iter().map(|caller| caller.as_deref()) {
