@@ -72,6 +72,8 @@ pub fn producer(config: &Config, outbox: Uuid) -> ClientConfig {
         client.remove(key);
     }
     client
+        // Below that it says which keys are only for members of the group, and what comes back by itself.
+        .set("log_level", "3")
         .set("transactional.id", format!("deed-relay-{outbox}"))
         // Also how long a relay that is gone without a successor keeps readers of committed records waiting.
         .set("transaction.timeout.ms", "10000");

@@ -24,6 +24,8 @@ const MOST: i32 = 2_000;
 const IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether another relay is still at work.
 const STANDBY: Duration = Duration::from_millis(1_000);
+/// Between two renewals of the lease while Kafka commits; the lease is some times as long.
+const KEEP: Duration = Duration::from_millis(1_000);
 /// After a failure of Kafka, and of Postgres.
 const FAILED: Duration = Duration::from_secs(1);
 
@@ -140,7 +142,10 @@ impl Relay {
         if events.is_empty() {
             return Ok(if more { Step::More } else { Step::Nothing });
         }
-        outlet.publish(&events)?;
+        let keeping = self.runtime.spawn(keep(self.database.clone(), name));
+        let published_all = outlet.publish(&events);
+        keeping.abort();
+        published_all?;
         debug!(events = events.len(), "relayed");
         *published = events.iter().map(|event| event.seq).collect();
         Ok(Step::More)
@@ -165,6 +170,15 @@ impl Relay {
                 _ = shutdown.wait_for(|ending| *ending) => {}
             }
         });
+    }
+}
+
+/// Keeps the lease while Kafka takes its time.
+async fn keep(database: Database, name: Uuid) {
+    loop {
+        tokio::time::sleep(KEEP).await;
+        // One that fails is made up for by the next.
+        let _ = database.settle(name).await;
     }
 }
 

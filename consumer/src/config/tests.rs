@@ -133,7 +133,7 @@ fn librdkafka_keys_are_taken_quoted_and_dotted() {
 }
 
 #[test]
-fn what_exactly_once_rests_on_cannot_be_set() {
+fn what_exactly_once_and_order_rest_on_cannot_be_set() {
     for key in [
         "enable.auto.commit",
         "enable.auto.offset.store",
@@ -141,6 +141,10 @@ fn what_exactly_once_rests_on_cannot_be_set() {
         "group.id",
         "bootstrap.servers",
         "enable.partition.eof",
+        "transactional.id",
+        "transaction.timeout.ms",
+        "enable.idempotence",
+        "acks",
     ] {
         for spelled in [format!("\"{key}\""), key.to_owned()] {
             let error = refused(&format!("[kafka]\n{spelled} = \"x\""), &[]);

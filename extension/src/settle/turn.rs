@@ -13,7 +13,7 @@ pub fn take(relay: Uuid) -> bool {
     spi::execute("LOCK TABLE deed.relay IN SHARE ROW EXCLUSIVE MODE", &[]);
     let held = spi::write(
         "SELECT r.relay = $1, r.until > pg_catalog.clock_timestamp(), \
-           r.until > pg_catalog.clock_timestamp() + '2.5 s'::pg_catalog.interval FROM deed.relay AS r",
+           r.until > pg_catalog.clock_timestamp() + '1.5 s'::pg_catalog.interval FROM deed.relay AS r",
         &[arg(sql_uuid(relay))],
         |row| (row.get(1), row.get(2), row.get(3)),
     );
@@ -24,7 +24,7 @@ pub fn take(relay: Uuid) -> bool {
     }
     spi::execute(
         "INSERT INTO deed.relay (only_row, relay, until) \
-         VALUES (true, $1, pg_catalog.clock_timestamp() + '5 s'::pg_catalog.interval) \
+         VALUES (true, $1, pg_catalog.clock_timestamp() + '3 s'::pg_catalog.interval) \
          ON CONFLICT (only_row) DO UPDATE SET relay = excluded.relay, until = excluded.until",
         &[arg(sql_uuid(relay))],
     );

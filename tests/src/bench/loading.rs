@@ -64,6 +64,10 @@ pub fn load(postgres: &Postgres, database: &str, world: &World) -> Result<u64, S
             .try_for_each(|loader| loader.join().map_err(|_| "a loader panicked".to_owned())?)
     })?;
     report(&progress, began, world.documents_in_all());
+    // No relay has run, and none shall find all that was loaded to be told.
+    connect(&url)?
+        .batch_execute("TRUNCATE deed.outbox, deed.mark")
+        .map_err(|error| format!("emptying the outbox: {error}"))?;
     Ok(told.len() as u64 + progress.events.into_inner())
 }
 

@@ -5,7 +5,7 @@
 //! - [`session`]: measuring statements in turn; [`report`]: the table and `benches/results.json`
 //! - [`forms`]: the check by hand in SQL; [`draw`]: pairs to ask about
 //! - [`checks`], [`groups`], [`socket`], [`many`], [`lists`], [`principals`], [`rls`], [`apply`],
-//!   [`updates`], [`http`], [`catch_up`]: a section of the table each
+//!   [`updates`], [`http`], [`outbound`], [`latency`], [`catch_up`]: a section or two of the table each
 
 mod apply;
 mod catch_up;
@@ -17,9 +17,11 @@ mod groups;
 mod http;
 mod kept;
 mod kinds;
+mod latency;
 mod lists;
 mod loading;
 mod many;
+mod outbound;
 mod plan;
 mod principals;
 mod report;
@@ -40,7 +42,7 @@ use crate::postgres::Postgres;
 const SEED: u64 = 20_260_101;
 
 /// Every section, in the order of the table.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 14] = [
     "checks",
     "groups",
     "socket",
@@ -51,8 +53,14 @@ const SECTIONS: [&str; 11] = [
     "apply",
     "updates",
     "http",
+    "events",
+    "relay",
+    "latency",
     "catch-up",
 ];
+
+/// Those that need nothing of the large database.
+const APART: [&str; 3] = ["relay", "latency", "catch-up"];
 
 /// Measures the sections named, or all; after all of them at full scale writes
 /// `benches/results.json` and the table in `docs/PERFORMANCE.md`.
@@ -94,17 +102,22 @@ fn measure_all(
     sections: &[&str],
     report: &mut Report,
 ) -> Fallible<()> {
-    if sections != ["catch-up"] {
+    if sections.iter().any(|section| !APART.contains(section)) {
         let kept = kept::start(place, world)?;
         describe(&kept.postgres, world, report)?;
         let measured = measure(&kept.postgres, place, world, sections, report);
         kept.postgres.stop()?;
         measured?;
     }
-    match sections.contains(&"catch-up") {
-        true => catch_up::measure(world.seed, report),
-        false => Ok(()),
+    for section in sections {
+        match *section {
+            "relay" => outbound::relay(world.size, report)?,
+            "latency" => latency::measure(world.size, report)?,
+            "catch-up" => catch_up::measure(world.seed, report)?,
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn measure(
@@ -129,6 +142,7 @@ fn measure(
             "apply" => apply::measure(postgres, world, report)?,
             "updates" => updates::measure(postgres, world, report)?,
             "http" => http::measure(postgres, place, world, report)?,
+            "events" => outbound::measure(postgres, world, report)?,
             _ => {}
         }
     }

@@ -77,9 +77,18 @@ impl Kafka {
 
     /// A producer that outlives restarts of the broker.
     pub fn sender(&self) -> Result<Sender, String> {
+        self.sender_after("5")
+    }
+
+    /// One that sends each record at once.
+    pub fn prompt_sender(&self) -> Result<Sender, String> {
+        self.sender_after("0")
+    }
+
+    fn sender_after(&self, linger: &str) -> Result<Sender, String> {
         self.client()
             .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
+            .set("linger.ms", linger)
             .set("message.max.bytes", "2000000")
             .create()
             .map(Sender)

@@ -115,10 +115,12 @@ fn tell(
         let records: Vec<_> = events.clone().map(Event::structured).collect();
         told.extend(events);
         owner.apply(&records).expect("applied");
-        if rng.random_bool(0.3) {
+        if rng.random_bool(0.5) {
             settle_once(ground.client(), RELAY);
         }
-        for _ in 0..rng.random_range(0..3) {
+        // Half of them early, for what happens later to be told of.
+        let most = if watched.is_empty() { 24 } else { 3 };
+        for _ in 0..rng.random_range(0..=most) {
             let pair = pair(rng);
             let (document, principal) = pair;
             let level = watch(ground.client(), principal, document, "test");

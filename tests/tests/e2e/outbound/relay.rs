@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deed_tests::consumer::positions;
 use deed_tests::event::{Clock, id};
 use deed_tests::load;
-use deed_tests::outbound::Told;
+use deed_tests::outbound::{Told, watch};
 use deed_tests::process::{Process, Signal, wait_until};
 use deed_tests::stage::{DEADLINE, Line, OUTBOUND, PLACE, own_kafka, own_postgres};
 use postgres::Client;
@@ -18,6 +18,8 @@ use rdkafka::message::{Headers, OwnedMessage};
 use rdkafka::producer::{BaseRecord, Producer};
 use uuid::Uuid;
 
+use crate::ground::ahead;
+
 const EVENTS: usize = 12_000;
 const DOCUMENTS: usize = 1_000;
 const PARTITIONS: i32 = 2;
@@ -27,10 +29,10 @@ const KILLS: usize = 10;
 fn write_down(client: &mut Client) {
     client
         .batch_execute(
-            "CREATE TABLE public.told (seq bigint PRIMARY KEY, id uuid, key uuid, type text, payload text);
+            "CREATE TABLE public.told (seq bigint PRIMARY KEY, id uuid, key uuid, type text, payload text, at timestamptz);
              CREATE FUNCTION public.write_down_told() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
              BEGIN
-               INSERT INTO public.told VALUES (NEW.seq, NEW.id, NEW.aggregateid, NEW.type, NEW.payload::text);
+               INSERT INTO public.told VALUES (NEW.seq, NEW.id, NEW.aggregateid, NEW.type, NEW.payload::text, NEW.at);
                RETURN NULL;
              END $$;
              CREATE TRIGGER write_down AFTER INSERT ON deed.outbox FOR EACH ROW
@@ -255,4 +257,66 @@ fn a_stopped_relay_is_fenced_and_stands_by() {
     let again = assert_arrived(&told(&mut admin), &records);
     println!("fence: {n} events, {again} twice");
     drop(third);
+}
+
+/// Two relays, of which the one at work is killed while grants expire: each is told once, and each watched level.
+#[test]
+fn expiries_are_told_once_by_two_relays() {
+    let kafka = own_kafka("expiries-kafka");
+    let line = Line::new(
+        &kafka,
+        deed_tests::stage::shared_postgres(),
+        "expiries",
+        &[("events", 1)],
+    );
+    let mut admin = line.admin();
+    write_down(&mut admin);
+    let mut clock = Clock::default();
+    let anne = id("anne");
+    let mut first = relay(&line, "first");
+    wait_for_log(&mut first, "this relay is at work");
+    let second = relay(&line, "second");
+    const GRANTS: usize = 40;
+    for n in 0..GRANTS {
+        let (document, reader) = (id(&format!("plan {n}")), id(&format!("reader {n}")));
+        let soon = ahead(&mut admin, &format!("{} milliseconds", 1_000 + n * 150));
+        for event in [
+            clock.created(document, anne, "Plan"),
+            clock.granted_until(document, reader, "viewer", anne, &soon),
+        ] {
+            let envelope = event.envelope().to_string();
+            admin
+                .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
+                .expect("applied");
+        }
+        watch(&mut admin, reader, document, "test");
+    }
+    let expired = |admin: &mut Client, kind: &str| {
+        let ended = told(admin)
+            .into_iter()
+            .filter(|told| told.kind == kind && told.data["new_level"].is_null());
+        ended.filter(|told| told.data["cause"].is_null()).count()
+    };
+    wait_until("some have expired", DEADLINE, || {
+        (expired(&mut admin, "deed.permission.updated") > GRANTS / 4).then_some(())
+    })
+    .expect("they expire");
+    first.kill();
+    wait_until("all have expired", DEADLINE, || {
+        (expired(&mut admin, "deed.access.changed") >= GRANTS).then_some(())
+    })
+    .expect("they expire");
+    wait_until_relayed(&line);
+    for kind in ["deed.permission.updated", "deed.access.changed"] {
+        assert_eq!(expired(&mut admin, kind), GRANTS, "{kind}");
+    }
+    assert_arrived(&told(&mut admin), &kafka.read(OUTBOUND).expect("read"));
+    let late = "SELECT max(o.at - p.expires_at)::text FROM public.told AS o
+        JOIN deed.permission AS p ON p.document_id = o.key AND p.expired
+        WHERE o.type = 'deed.permission.updated' AND o.payload::jsonb ->> 'cause' IS NULL";
+    let late: String = admin.query_one(late, &[]).expect(late).get(0);
+    println!(
+        "{GRANTS} grants expired, the relay at work killed among it; the latest was told after {late}"
+    );
+    drop(second);
 }
