@@ -202,13 +202,9 @@ pub fn measure(postgres: &Postgres, world: &World, report: &mut Report) -> Falli
             best[turn % 2] = best[turn % 2].min(seconds);
         }
         let micros = best.map(|seconds| seconds * 1e6 / BATCH as f64);
-        let emits = if kind.emits {
-            "to be emitted"
-        } else {
-            "not emitted"
-        };
+        let told_of = if kind.emits { "told" } else { "not told" };
         report.add(Row::against(
-            format!("apply in batches of 1,000, {} ({emits})", kind.name),
+            format!("apply in batches of 1,000, {} ({told_of})", kind.name),
             "us",
             micros[0],
             ("typed unnest upserts of the same rows", micros[1]),

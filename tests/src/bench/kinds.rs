@@ -21,7 +21,7 @@ pub struct Subject {
 pub struct Kind {
     /// Its type.
     pub name: &'static str,
-    /// Whether a change of that kind will be told to others; nothing is yet.
+    /// Whether a change of that kind is told to others.
     pub emits: bool,
     /// Makes one.
     pub event: fn(&World, &mut Clock, Subject) -> Event,
@@ -32,10 +32,20 @@ pub struct Kind {
 impl Kind {
     /// The statement over arrays `$1` to `$6` and the next offset `$7`.
     pub fn floor(&self) -> String {
+        // An event of the usual size; its id and data would be finished too.
+        let emitted = match self.emits {
+            true => {
+                ", o AS (INSERT INTO deed.outbox (id, aggregatetype, aggregateid, type, payload)
+                  SELECT id, 'document', id, 'deed.permission.updated', jsonb_build_object(
+                    'recipient', other, 'recipient_type', NULL, 'old_level', NULL, 'new_level', word,
+                    'expires_at', NULL, 'cause', jsonb_build_object('source', '/bench', 'id', by)) FROM n)"
+            }
+            false => "",
+        };
         format!(
             "WITH n AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[],
                $5::uuid[], $6::timestamptz[]) AS n (id, other, version, word, by, at)),
-             {}
+             {}{emitted}
              UPDATE deed.stream_position SET next_offset = $7
              WHERE consumer_group = 'bench floor' AND topic = 'bench' AND partition = 0",
             self.floor
