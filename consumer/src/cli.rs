@@ -39,10 +39,10 @@ pub struct Flags {
     /// Kafka brokers to ask first, comma separated
     #[arg(long, global = true, value_name = "HOST:PORT,...")]
     pub kafka_bootstrap: Option<String>,
-    /// Consumer group, which also names the positions in Postgres [default: deed]
+    /// For ingest: consumer group, which also names the positions in Postgres [default: deed]
     #[arg(long, global = true, value_name = "NAME")]
     pub group: Option<String>,
-    /// Topics to read, comma separated [default: documents,principals,permissions]
+    /// For ingest: topics to read, comma separated [default: documents,principals,permissions]
     #[arg(long, global = true, value_name = "TOPIC,...")]
     pub topics: Option<String>,
 }

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &cli::Cli) -> Result<(), error::Error> {
-    let config = config::load(&cli.flags)?;
+    let config = Arc::new(config::load(&cli.flags)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("partitions")
@@ -111,20 +111,12 @@ fn start(cli: &cli::Cli) -> Result<(), error::Error> {
         cli::Command::Ingest => ingest(),
         cli::Command::Relay => relay.run(&config),
         // Whichever ends, by a signal or an error, ends the other.
-        cli::Command::Run => std::thread::scope(|scope| {
-            let config = &config;
-            let ended = ending.clone();
-            let relay = std::thread::Builder::new()
-                .name("relay".into())
-                .spawn_scoped(scope, move || {
-                    let done = relay.run(config);
-                    let _ = ended.send(true);
-                    done
-                })?;
+        cli::Command::Run => {
+            let relay = relay.spawn(&config, &ending)?;
             let done = ingest();
             let _ = ending.send(true);
-            done.and(relay.join().expect("a panic ends the process"))
-        }),
+            done.and(relay::join(relay))
+        }
     };
     // A statement that hangs must not keep the process.
     runtime.shutdown_background();

@@ -1,6 +1,6 @@
 //! The way out: a transactional producer, and the outbox's events as CloudEvents in binary mode.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -16,8 +16,9 @@ use crate::kafka;
 pub const TOPIC: &str = "deed.events";
 /// The CloudEvents `source` of them all.
 const SOURCE: &str = "deed";
-/// For the broker to answer, at a time.
+/// For the broker to answer, at a time and in all: a predecessor's transaction ends within ten seconds.
 const OPENING: Duration = Duration::from_secs(1);
+const OPENED: Duration = Duration::from_secs(15);
 /// For room in the producer's queue.
 const ROOM: Duration = Duration::from_millis(50);
 
@@ -41,6 +42,7 @@ pub struct Event {
 pub struct Outlet {
     producer: BaseProducer,
     is_ready: bool,
+    opened: Instant,
 }
 
 impl Outlet {
@@ -50,16 +52,18 @@ impl Outlet {
         Ok(Outlet {
             producer,
             is_ready: false,
+            opened: Instant::now(),
         })
     }
 
     /// Whether the broker knows this one: from then on it refuses whatever a predecessor sends. Waits a moment
-    /// for it, and for what a predecessor left half done; to be asked again.
+    /// for it, and for what a predecessor left half done; to be asked again, until it takes too long.
     pub fn is_ready(&mut self) -> KafkaResult<bool> {
         if !self.is_ready {
             match self.producer.init_transactions(OPENING) {
                 Ok(()) => self.is_ready = true,
-                Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && self.opened.elapsed() < OPENED => {}
                 Err(error) => return Err(error),
             }
         }

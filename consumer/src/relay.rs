@@ -4,7 +4,8 @@
 //! goes on behind its lease is fenced by the broker, for its successor has its producer's transactional id.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -26,8 +27,15 @@ const IDLE: Duration = Duration::from_millis(100);
 const STANDBY: Duration = Duration::from_millis(1_000);
 /// Between two renewals of the lease while Kafka commits; the lease is some times as long.
 const KEEP: Duration = Duration::from_millis(1_000);
-/// After a failure of Kafka, and of Postgres.
-const FAILED: Duration = Duration::from_secs(1);
+/// After a failure of Postgres.
+const FAILED: Duration = Duration::from_millis(500);
+/// After a failure of Kafka: longer than others wait between two looks.
+const GIVEN_UP: Duration = Duration::from_millis(2_500);
+/// For Postgres at the end, and for everything.
+const RELEASE: Duration = Duration::from_secs(1);
+const FINISH: Duration = Duration::from_secs(5);
+/// Between two looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What a relay needs.
 pub struct Relay {
@@ -41,6 +49,21 @@ pub struct Relay {
     pub shutdown: watch::Receiver<bool>,
 }
 
+/// Waits for a relay that was told to end. One that waits for Kafka is left: its transaction is undone, or its successor finds it done.
+pub fn join(relay: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
+    let deadline = Instant::now() + FINISH;
+    while !relay.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(LOOK);
+    }
+    match relay.is_finished() {
+        true => relay.join().expect("a panic ends the process"),
+        false => {
+            warn!("the relay waits for Kafka, and is abandoned");
+            Ok(())
+        }
+    }
+}
+
 /// Whether this relay is at work; it is told in the log when that changes.
 #[derive(PartialEq)]
 enum Turn {
@@ -50,6 +73,22 @@ enum Turn {
 }
 
 impl Relay {
+    /// Runs on a thread of its own; when it ends, so does everything else.
+    pub fn spawn(
+        self,
+        config: &Arc<Config>,
+        ending: &Arc<watch::Sender<bool>>,
+    ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
+        let (config, ending) = (config.clone(), ending.clone());
+        std::thread::Builder::new()
+            .name("relay".into())
+            .spawn(move || {
+                let done = self.run(&config);
+                let _ = ending.send(true);
+                done
+            })
+    }
+
     /// Relays until `shutdown` turns true. Blocks its thread, which must not be one of the runtime's.
     pub fn run(self, config: &Config) -> Result<(), Error> {
         let name = Uuid::new_v4();
@@ -71,8 +110,11 @@ impl Relay {
                     self.pause(STANDBY);
                     Turn::Other
                 }
+                Err(Failed::Ending) => break,
                 Err(Failed::Config(error)) => return Err(error),
                 Err(Failed::Database(error)) => {
+                    // Behind a failover to an older state the same places may be other events'.
+                    published.clear();
                     if limit.passes() {
                         tell(&error);
                     }
@@ -84,9 +126,15 @@ impl Relay {
                     // events that went out already go out once more, with the ids they have.
                     outlet = None;
                     if limit.passes() {
-                        warn!("the relay starts over with a new producer: {error}");
+                        warn!(
+                            topic = crate::outlet::TOPIC,
+                            "events wait in the outbox, for Kafka does not take them: {error}; \
+                             is kafka_bootstrap right, is the broker up, and is there such a topic?"
+                        );
                     }
-                    self.pause(FAILED);
+                    // Another instance may reach it.
+                    self.release(name);
+                    self.pause(GIVEN_UP);
                     continue;
                 }
             };
@@ -99,13 +147,12 @@ impl Relay {
             }
         }
         if turn == Turn::Own {
-            let release = async {
-                self.database.next_events(&published, 0).await?;
-                self.database.release_relay(name).await
-            };
-            if let Err(error) = self.runtime.block_on(release) {
-                warn!("the relay's lease ends by itself: {error}");
-            }
+            let taken_out = self.database.next_events(&published, 0);
+            // What is not taken out goes out again.
+            let _ = self
+                .runtime
+                .block_on(async { tokio::time::timeout(RELEASE, taken_out).await });
+            self.release(name);
         }
         info!("relay stopped");
         Ok(())
@@ -118,7 +165,7 @@ impl Relay {
         outlet: &mut Option<Outlet>,
         published: &mut Vec<i64>,
     ) -> Result<Step, Failed> {
-        let settled = self.runtime.block_on(self.database.settle(name))?;
+        let settled = self.call(self.database.settle(name))?;
         let Some(more) = settled else {
             // Another one takes what this one has published for unpublished, and publishes it again.
             published.clear();
@@ -127,18 +174,21 @@ impl Relay {
         let outlet = match outlet {
             Some(outlet) => outlet,
             None => {
-                let outbox = self.runtime.block_on(self.database.outbox_id())?;
+                let outbox = self.call(self.database.outbox_id())?;
                 outlet.insert(Outlet::new(config, outbox)?)
             }
         };
-        // Settling goes on meanwhile, for as long as the lease is kept.
+        // Settling goes on meanwhile.
         if !outlet.is_ready()? {
             return Ok(Step::More);
         }
-        let events = self
-            .runtime
-            .block_on(self.database.next_events(published, MOST))?;
-        published.clear();
+        // A statement of its own, which is over before anything is sent here: else this process, stopped meanwhile, would keep
+        // the rows locked.
+        if !published.is_empty() {
+            self.call(self.database.next_events(published, 0))?;
+            published.clear();
+        }
+        let events = self.call(self.database.next_events(&[], MOST))?;
         if events.is_empty() {
             return Ok(if more { Step::More } else { Step::Nothing });
         }
@@ -149,6 +199,29 @@ impl Relay {
         debug!(events = events.len(), "relayed");
         *published = events.iter().map(|event| event.seq).collect();
         Ok(Step::More)
+    }
+
+    /// Lets another relay take over at once.
+    fn release(&self, name: Uuid) {
+        let released = self.database.release_relay(name);
+        let released = self
+            .runtime
+            .block_on(async { tokio::time::timeout(RELEASE, released).await });
+        if !matches!(released, Ok(Ok(()))) {
+            warn!("Postgres does not answer: the relay's lease ends by itself");
+        }
+    }
+
+    /// Runs a call, unless the process ends before it does: then Postgres goes on without anybody listening.
+    fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, Failed> {
+        let mut shutdown = self.shutdown.clone();
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|ending| *ending) => Err(Failed::Ending),
+                answer = call => Ok(answer?),
+            }
+        })
     }
 
     /// Until something is applied here, at most [`IDLE`].
@@ -190,6 +263,8 @@ enum Step {
 }
 
 enum Failed {
+    /// The process ends.
+    Ending,
     Config(Error),
     Database(CallError),
     Kafka(rdkafka::error::KafkaError),

@@ -108,6 +108,9 @@ CREATE TABLE deed.lease (
   watcher      text NOT NULL,
   until        timestamptz NOT NULL,
   PRIMARY KEY (document_id, principal_id, watcher)
+) WITH (
+  -- Each prolonging leaves a dead row.
+  autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000
 );
 COMMENT ON TABLE deed.lease IS 'Who watches which level, and until when.';
 COMMENT ON COLUMN deed.lease.watcher IS 'The name that deed.watch was given.';
@@ -153,6 +156,26 @@ COMMENT ON INDEX deed.watched_by_principal IS 'Events out: the documents on whic
 -- Which watches have ended?
 CREATE INDEX lease_by_end ON deed.lease (until);
 COMMENT ON INDEX deed.lease_by_end IS 'Events out: the leases that end next.';
+
+-- Asked for single documents now: what they need not know is not computed.
+CREATE OR REPLACE VIEW deed.orphaned_documents AS
+  SELECT d.id AS document_id, d.title,
+    -- A producer's clock may be ahead of this one.
+    least(greatest(d.created_at, (
+        SELECT pg_catalog.max(greatest(p.granted_at,
+          CASE WHEN p.level = 'owner' THEN greatest(r.removed_at,
+            CASE WHEN p.expires_at <= pg_catalog.statement_timestamp() THEN p.expires_at END) END))
+        FROM deed.permission AS p LEFT JOIN deed.principal AS r ON r.id = p.recipient_id
+        WHERE p.document_id = d.id AND p.recipient_id NOT IN (deed.everyone(), deed.users()))),
+      pg_catalog.statement_timestamp()) AS since
+  FROM deed.document AS d
+  WHERE d.created_at IS NOT NULL AND d.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM deed.permission AS p
+    WHERE p.document_id = d.id AND p.level = 'owner'
+      AND p.recipient_id NOT IN (deed.everyone(), deed.users())
+      AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp())
+      AND NOT EXISTS (
+        SELECT FROM deed.principal AS r WHERE r.id = p.recipient_id AND r.removed_at IS NOT NULL));
 
 CREATE OR REPLACE FUNCTION deed.apply(event jsonb) RETURNS deed.apply_outcome
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER COST 10000

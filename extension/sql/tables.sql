@@ -180,6 +180,9 @@ CREATE TABLE deed.lease (
   watcher      text NOT NULL,
   until        timestamptz NOT NULL,
   PRIMARY KEY (document_id, principal_id, watcher)
+) WITH (
+  -- Each prolonging leaves a dead row.
+  autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000
 );
 COMMENT ON TABLE deed.lease IS 'Who watches which level, and until when.';
 COMMENT ON COLUMN deed.lease.watcher IS 'The name that deed.watch was given.';

@@ -14,20 +14,21 @@ COMMENT ON VIEW deed.live_edge IS
 CREATE VIEW deed.orphaned_documents AS
   SELECT d.id AS document_id, d.title,
     -- A producer's clock may be ahead of this one.
-    least(greatest(d.created_at, s.since), pg_catalog.statement_timestamp()) AS since
+    least(greatest(d.created_at, (
+        SELECT pg_catalog.max(greatest(p.granted_at,
+          CASE WHEN p.level = 'owner' THEN greatest(r.removed_at,
+            CASE WHEN p.expires_at <= pg_catalog.statement_timestamp() THEN p.expires_at END) END))
+        FROM deed.permission AS p LEFT JOIN deed.principal AS r ON r.id = p.recipient_id
+        WHERE p.document_id = d.id AND p.recipient_id NOT IN (deed.everyone(), deed.users()))),
+      pg_catalog.statement_timestamp()) AS since
   FROM deed.document AS d
-  CROSS JOIN LATERAL (
-    SELECT
-      coalesce(pg_catalog.bool_or(o.owner AND o.expired_at IS NULL AND o.removed_at IS NULL), false)
-        AS owned,
-      pg_catalog.max(greatest(o.granted_at,
-        CASE WHEN o.owner THEN greatest(o.expired_at, o.removed_at) END)) AS since
-    FROM (
-      SELECT p.granted_at, (p.level = 'owner') IS TRUE AS owner, r.removed_at,
-        CASE WHEN p.expires_at <= pg_catalog.statement_timestamp() THEN p.expires_at END AS expired_at
-      FROM deed.permission AS p LEFT JOIN deed.principal AS r ON r.id = p.recipient_id
-      WHERE p.document_id = d.id AND p.recipient_id NOT IN (deed.everyone(), deed.users())) AS o) AS s
-  WHERE d.created_at IS NOT NULL AND d.deleted_at IS NULL AND NOT s.owned;
+  WHERE d.created_at IS NOT NULL AND d.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM deed.permission AS p
+    WHERE p.document_id = d.id AND p.level = 'owner'
+      AND p.recipient_id NOT IN (deed.everyone(), deed.users())
+      AND (p.expires_at IS NULL OR p.expires_at > pg_catalog.statement_timestamp())
+      AND NOT EXISTS (
+        SELECT FROM deed.principal AS r WHERE r.id = p.recipient_id AND r.removed_at IS NOT NULL));
 COMMENT ON VIEW deed.orphaned_documents IS
   'Documents that nobody owns: created, not deleted, without an owner grant that lives and whose recipient is not removed. everyone and users are no owners, a group without members is one.';
 COMMENT ON COLUMN deed.orphaned_documents.since IS

@@ -45,12 +45,21 @@ impl Kind {
 
 /// Marks to be written, one a subject.
 #[derive(Default)]
-pub struct Marks(BTreeMap<(Kind, Uuid), Option<Version>>);
+pub struct Marks(BTreeMap<(Kind, Uuid, Option<Uuid>), Option<Version>>);
 
 impl Marks {
     /// Adds one; of several causes the greatest is kept.
     pub fn add(&mut self, kind: Kind, subject: Uuid, cause: Option<&Version>) {
-        let held = self.0.entry((kind, subject)).or_default();
+        self.keep((kind, subject, None), cause);
+    }
+
+    /// Adds one of a pair.
+    pub fn add_pair(&mut self, document: Uuid, principal: Uuid, cause: Option<&Version>) {
+        self.keep((Kind::Pair, document, Some(principal)), cause);
+    }
+
+    fn keep(&mut self, of: (Kind, Uuid, Option<Uuid>), cause: Option<&Version>) {
+        let held = self.0.entry(of).or_default();
         if held.as_ref() < cause {
             *held = cause.cloned();
         }
@@ -63,17 +72,20 @@ impl Marks {
         }
         let mut kinds = Vec::new();
         let mut subjects = Vec::new();
+        let mut others = Vec::new();
         let mut causes = Vec::new();
-        for ((kind, subject), cause) in self.0 {
+        for ((kind, subject, other), cause) in self.0 {
             kinds.push(kind.word());
             subjects.push(sql_uuid(subject));
+            others.push(other.map(sql_uuid));
             causes.push(cause.map(|version| version.as_bytes().to_vec()));
         }
         spi::execute(
-            "INSERT INTO deed.mark (kind, subject_id, cause) \
-             SELECT n.kind::deed.mark_kind, n.subject_id, n.cause \
-             FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS n (kind, subject_id, cause)",
-            &[arg(kinds), arg(subjects), arg(causes)],
+            "INSERT INTO deed.mark (kind, subject_id, other_id, cause) \
+             SELECT n.kind::deed.mark_kind, n.subject_id, n.other_id, n.cause \
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4)) \
+               AS n (kind, subject_id, other_id, cause)",
+            &[arg(kinds), arg(subjects), arg(others), arg(causes)],
         );
     }
 }

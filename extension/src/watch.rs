@@ -65,11 +65,17 @@ pub fn begin(
         "SELECT FROM deed.document AS d WHERE d.id = $1 FOR UPDATE",
         &[arg(sql_uuid(document))],
     );
+    // Those that have ended go; one that somebody is prolonging is locked, and counts as living.
+    spi::execute(
+        "DELETE FROM deed.lease AS l WHERE l.ctid = ANY (ARRAY(SELECT o.ctid FROM deed.lease AS o \
+           WHERE o.document_id = $1 AND o.principal_id = $2 \
+             AND o.until <= pg_catalog.statement_timestamp() FOR UPDATE SKIP LOCKED))",
+        &pair(),
+    );
     let told = spi::write(
         "SELECT w.level FROM deed.watched AS w \
          WHERE w.document_id = $1 AND w.principal_id = $2 AND EXISTS (SELECT FROM deed.lease AS l \
-           WHERE l.document_id = $1 AND l.principal_id = $2 \
-             AND l.until > pg_catalog.statement_timestamp())",
+           WHERE l.document_id = $1 AND l.principal_id = $2)",
         &pair(),
         |row| level(row.get(1)),
     );

@@ -1,18 +1,21 @@
 //! Deed's events, from Kafka to the hub.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::Proxy;
-use crate::access::Level;
+use crate::access::{Known, Level};
 use crate::hub::Notice;
 use crate::settings::Settings;
 
@@ -26,7 +29,6 @@ pub struct Reader(BaseConsumer);
 #[derive(Deserialize)]
 struct AccessChanged {
     principal: Uuid,
-    old_level: Level,
     new_level: Level,
 }
 
@@ -57,15 +59,27 @@ impl Reader {
                 all.add_partition_offset(TOPIC, partition.id(), Offset::Offset(end))?;
             }
         }
+        if all.count() == 0 {
+            let missing = RDKafkaErrorCode::UnknownTopic;
+            return Err(KafkaError::MessageConsumption(missing));
+        }
         client.assign(&all)?;
         Ok(Reader(client))
     }
 
     /// Reads until it can't go on.
-    pub fn read(&self, proxy: &std::sync::Arc<Proxy>, runtime: &Handle) -> KafkaError {
+    pub fn read(&self, proxy: &Arc<Proxy>, runtime: &Handle) -> KafkaError {
         loop {
             match self.0.poll(POLL) {
                 Some(Ok(record)) => take(&record, proxy, runtime),
+                // What was not read yet is gone, or the topic is: there is no going on.
+                Some(Err(
+                    error @ KafkaError::MessageConsumption(
+                        RDKafkaErrorCode::AutoOffsetReset
+                        | RDKafkaErrorCode::UnknownTopicOrPartition
+                        | RDKafkaErrorCode::UnknownPartition,
+                    ),
+                )) => return error,
                 // The brokers come back, or they don't: it waits for them.
                 Some(Err(KafkaError::MessageConsumption(code))) => tracing::warn!(%code, "Kafka"),
                 Some(Err(error)) => return error,
@@ -75,29 +89,33 @@ impl Reader {
     }
 }
 
-/// An event that comes twice changes nothing: its old level is no longer the one known.
-fn take(record: &impl Message, proxy: &std::sync::Arc<Proxy>, runtime: &Handle) {
-    let kind = record.headers().and_then(|headers| {
-        let mut types = headers.iter().filter(|header| header.key == "ce_type");
-        types.next()?.value
-    });
+fn take(record: &impl Message, proxy: &Arc<Proxy>, runtime: &Handle) {
+    let header = |name: &str| {
+        let mut named = record.headers()?.iter().filter(|header| header.key == name);
+        std::str::from_utf8(named.next()?.value?).ok()
+    };
     let document = record
         .key()
         .and_then(|key| std::str::from_utf8(key).ok()?.parse().ok());
-    let (Some(kind), Some(document), Some(data)) = (kind, document, record.payload()) else {
+    let at = header("ce_time").and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+    let (Some(kind), Some(document), Some(at), Some(data)) =
+        (header("ce_type"), document, at, record.payload())
+    else {
         return;
     };
     match kind {
-        b"deed.access.changed" => {
+        "deed.access.changed" => {
             if let Ok(change) = serde_json::from_slice::<AccessChanged>(data) {
-                let notice = Notice::Level {
-                    old: change.old_level,
-                    new: change.new_level,
+                let known = Known {
+                    level: change.new_level,
+                    at: at.into(),
                 };
+                let notice = Notice::Level(Arc::new(known));
                 proxy.hub.tell(document, change.principal, &notice);
             }
         }
-        b"deed.permission.updated" => {
+        // Where people are about a document, others come soon.
+        "deed.permission.updated" if proxy.hub.has(document) => {
             let updated = serde_json::from_slice::<PermissionUpdated>(data);
             let recipient = updated
                 .ok()

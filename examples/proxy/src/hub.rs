@@ -1,23 +1,18 @@
 //! All connections, by whose level they hang on, and by document.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
-use crate::access::Level;
+use crate::access::Known;
 
 /// What a connection is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Notice {
     /// The level of its principal changed.
-    Level {
-        /// From this one.
-        old: Level,
-        /// To this one.
-        new: Level,
-    },
+    Level(Arc<Known>),
     /// Somebody said something about the document.
     Message(String),
 }
@@ -59,6 +54,11 @@ impl Hub {
                 documents.remove(&document);
             }
         }
+    }
+
+    /// Whether anybody is connected to the document.
+    pub fn has(&self, document: Uuid) -> bool {
+        self.documents().contains_key(&document)
     }
 
     /// Tells the connections of one principal on one document.

@@ -1,6 +1,7 @@
 //! One connection.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
@@ -12,18 +13,22 @@ use tokio::time::{Instant, interval_at};
 use uuid::Uuid;
 
 use crate::Proxy;
-use crate::access::{LEASE, Level, Refusal, Token};
+use crate::access::{Claims, Known, LEASE, Level, Refusal, Token};
 use crate::hub::Notice;
 
 /// What a connection is closed with when its principal has no access any more (4000 to 4999 are for applications).
 const NO_ACCESS: u16 = 4403;
+/// Between two prolongings of a watch: two may fail.
+const PROLONG: Duration = LEASE.checked_div(3).expect("a part of it");
 
 struct Connection {
     proxy: Arc<Proxy>,
     id: Uuid,
-    principal: Uuid,
+    /// The name that it watches by.
+    watcher: Uuid,
+    claims: Claims,
     document: Uuid,
-    level: Level,
+    known: Known,
 }
 
 /// `GET /documents/{id}` with a websocket's headers. Whoever has no access gets 403, and no websocket.
@@ -34,65 +39,96 @@ pub async fn connect(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
-    let principal = proxy.access.principal(&headers, token)?;
+    let refusal = (StatusCode::FORBIDDEN, "no access to this document");
+    let claims = proxy.access.claims(&headers, token)?;
+    // Asked first, for a watch leaves a row for any document that it is asked about.
+    let level = proxy.access.level_now(claims.sub, document).await?;
+    if level.is_none() {
+        return Err(refusal);
+    }
     let id = Uuid::new_v4();
-    // First, so that a change right behind the watch finds it.
-    let notices = proxy.hub.join(document, principal, id);
+    // Before it watches, so that a change right behind that finds it.
+    let notices = proxy.hub.join(document, claims.sub, id);
     let mut connection = Connection {
         proxy,
         id,
-        principal,
+        watcher: id,
+        claims,
         document,
-        level: None,
+        known: Known {
+            level: None,
+            at: SystemTime::UNIX_EPOCH,
+        },
     };
-    connection.level = connection.watch().await?;
-    if connection.level.is_none() {
-        return Err((StatusCode::FORBIDDEN, "no access to this document"));
+    connection.known = connection.watch().await?;
+    match connection.known.level {
+        Some(_) => Ok(upgrade.on_upgrade(move |socket| connection.run(socket, notices))),
+        None => Err(refusal),
     }
-    Ok(upgrade.on_upgrade(move |socket| connection.run(socket, notices)))
 }
 
 /// However a connection ends, also before it began.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.proxy.hub.leave(self.document, self.id);
-        let (proxy, id) = (self.proxy.clone(), self.id.to_string());
-        let (principal, document) = (self.principal, self.document);
-        tokio::spawn(async move { proxy.access.unwatch(principal, document, &id).await });
+        self.unwatch();
     }
 }
 
 impl Connection {
-    async fn watch(&self) -> Result<Level, Refusal> {
-        let watcher = self.id.to_string();
+    fn unwatch(&self) {
+        let (proxy, watcher) = (self.proxy.clone(), self.watcher.to_string());
+        let (principal, document) = (self.claims.sub, self.document);
+        tokio::spawn(async move { proxy.access.unwatch(principal, document, &watcher).await });
+    }
+
+    /// Prolongs the watch. Where the answer is another level than the known one, the lease had ended meanwhile, and nobody has
+    /// told of what happened; or an event is on its way. A watch by a new name tells for certain.
+    async fn prolong(&mut self) -> Result<Option<Message>, Refusal> {
+        if self.watch().await?.level == self.known.level {
+            return Ok(None);
+        }
+        self.unwatch();
+        self.watcher = Uuid::new_v4();
+        let now = self.watch().await?;
+        Ok(self.learned(now.level, now.at))
+    }
+
+    async fn watch(&self) -> Result<Known, Refusal> {
+        let watcher = self.watcher.to_string();
         self.proxy
             .access
-            .watch(self.principal, self.document, &watcher)
+            .watch(self.claims.sub, self.document, &watcher)
             .await
     }
 
     async fn run(mut self, mut socket: WebSocket, mut notices: UnboundedReceiver<Notice>) {
-        let mut prolong = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
+        let mut prolong = interval_at(Instant::now() + PROLONG, PROLONG);
+        let valid = Duration::from_secs(self.claims.exp)
+            .saturating_sub(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
+        let expired = tokio::time::sleep(valid);
+        tokio::pin!(expired);
         let mut sent = socket.send(self.greeting()).await;
         while sent.is_ok() {
             let answer = tokio::select! {
                 // What the level is comes before what is said.
                 biased;
                 notice = notices.recv() => match notice {
-                    Some(notice) => self.noticed(notice),
+                    Some(Notice::Level(known)) => self.learned(known.level.clone(), known.at),
+                    Some(Notice::Message(text)) => Some(Message::text(text)),
                     None => return,
                 },
-                _ = prolong.tick() => {
-                    // A watch that is not prolonged would leave this connection open for ever.
-                    match self.watch().await {
-                        Ok(_) => None,
-                        Err(_) => Some(closing("the level is not known any more")),
-                    }
-                }
+                () = &mut expired => Some(closing("the token has expired")),
+                _ = prolong.tick() => match self.prolong().await {
+                    Ok(answer) => answer,
+                    // It would not be told of what happens from now on.
+                    Err(_) => Some(closing("the level is not known any more")),
+                },
                 said = socket.recv() => match said {
                     Some(Ok(Message::Text(text))) => self.heard(&text),
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    // A client that closes is answered when it is read on.
                     Some(Ok(_)) => None,
+                    Some(Err(_)) | None => return,
                 },
             };
             let Some(answer) = answer else { continue };
@@ -104,23 +140,20 @@ impl Connection {
         }
     }
 
-    /// Follows the chain of levels: what does not begin at the level that is known was seen by the watch already.
-    fn noticed(&mut self, notice: Notice) -> Option<Message> {
-        match notice {
-            Notice::Message(text) => Some(Message::text(text)),
-            Notice::Level { old, new } if old == self.level => {
-                self.level = new;
-                match self.level {
-                    Some(_) => Some(self.greeting()),
-                    None => Some(closing("no access any more")),
-                }
-            }
-            Notice::Level { .. } => None,
+    /// What is not later than what is known was in that already, or comes a second time.
+    fn learned(&mut self, level: Level, at: SystemTime) -> Option<Message> {
+        if at <= self.known.at {
+            return None;
+        }
+        self.known = Known { level, at };
+        match self.known.level {
+            Some(_) => Some(self.greeting()),
+            None => Some(closing("no access any more")),
         }
     }
 
     fn heard(&self, text: &str) -> Option<Message> {
-        match self.level.as_deref() {
+        match self.known.level.as_deref() {
             Some("editor" | "owner") => {
                 self.proxy.hub.say(self.document, self.id, text);
                 None
@@ -130,7 +163,7 @@ impl Connection {
     }
 
     fn greeting(&self) -> Message {
-        Message::text(json!({ "level": self.level }).to_string())
+        Message::text(json!({ "level": self.known.level }).to_string())
     }
 }
 

@@ -193,7 +193,7 @@ fn watched<'a>(documents: impl Iterator<Item = &'a Uuid>) -> Vec<Uuid> {
     }
     let found = spi::write(
         "SELECT n.id FROM unnest($1) AS n (id) \
-         WHERE EXISTS (SELECT FROM deed.watched AS w WHERE w.document_id = n.id)",
+         CROSS JOIN LATERAL (SELECT FROM deed.watched AS w WHERE w.document_id = n.id LIMIT 1) AS w",
         &[arg(sql_uuids(&ids))],
         |row| row.get(1).map(core_uuid),
     );

@@ -11,6 +11,7 @@ use deed_core::fact::{Fact, PrincipalRegister, Register};
 use deed_core::version::Version;
 use uuid::Uuid;
 
+use super::before::Before;
 use super::principals::Nodes;
 use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
@@ -35,8 +36,8 @@ struct Changes {
 
 /// Brings the closure in step with what the batch has written. Last of all, for behind its lock no
 /// other lock may be waited for.
-pub fn follow(decision: &Decision, nodes: &Nodes) {
-    let changes = Changes::of(decision);
+pub fn follow(before: &Before, decision: &Decision, nodes: &Nodes) {
+    let changes = Changes::of(before, decision);
     if !changes.concern_closure(nodes) {
         return;
     }
@@ -150,8 +151,9 @@ const FOLLOW: &str = "\
 const MARK_BELOW: &str = "\
     INSERT INTO deed.mark (kind, subject_id, cause) \
     SELECT k.kind, below.id, $2 \
-    FROM (SELECT DISTINCT c.member_id FROM deed.closure AS c WHERE c.group_id = ANY ($1)) \
-        AS below (id) \
+    FROM (SELECT DISTINCT c.member_id FROM unnest($1) AS s (id) \
+        CROSS JOIN LATERAL (SELECT c.member_id FROM deed.closure AS c \
+          WHERE c.group_id = s.id OFFSET 0) AS c) AS below (id) \
       CROSS JOIN (VALUES ('group'::deed.mark_kind), ('principal')) AS k (kind)";
 
 /// Whether any of these ($1) is a member, or was promoted to somebody. The order keeps the planner from
@@ -164,14 +166,18 @@ const LEADS_ON: &str = "\
           WHERE p.promoted_to = n.id ORDER BY p.id LIMIT 1))";
 
 impl Changes {
-    fn of(decision: &Decision) -> Self {
+    /// Those that change a value: a membership that is told anew is none.
+    fn of(before: &Before, decision: &Decision) -> Self {
         let mut changes = Self::default();
         for (register, (version, fact)) in &decision.taken {
             match (register, fact) {
-                (Register::Membership { group, member }, fact) => {
+                (
+                    Register::Membership { group, member },
+                    Fact::Membership { member: added, .. },
+                ) if before.is_member(*group, *member) != *added => {
                     changes.members.push(*member);
                     changes.groups.push(*group);
-                    changes.ended |= matches!(fact, Fact::Membership { member: false, .. });
+                    changes.ended |= !added;
                 }
                 (
                     Register::Principal(link, PrincipalRegister::Promotion),

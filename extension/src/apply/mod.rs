@@ -65,7 +65,7 @@ fn events(events: &[Event]) -> Vec<Outcome> {
     principals::update(&known_principals, &decision, &nodes);
     memberships::write(&decision);
     changes::tell(&before, &decision, &nodes);
-    closure::follow(&decision, &nodes);
+    closure::follow(&before, &decision, &nodes);
     decision.outcomes
 }
 

@@ -55,7 +55,7 @@ pub fn require_read_committed() -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::new(
             SqlState::IsolationLevel,
-            "events can't be applied above READ COMMITTED",
+            "this can't be done above READ COMMITTED, where a lock is no proof of what was read",
         )
         .hint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")),
     }

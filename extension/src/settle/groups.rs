@@ -14,17 +14,18 @@ const MEMBERS: usize = 10_000;
 /// By memberships alone, whoever is removed: else the members of a removed group would not be found. Further
 /// below need not be looked, for whoever changes the closure marks all nodes that it concerns.
 ///
-/// A LIMIT within LATERAL is answered subject by subject, so what comes first is complete.
+/// A LIMIT within LATERAL is answered subject by subject, so what comes first is complete; the one user comes last, for
+/// looking goes on by the members' ids. No EXISTS, which could be answered by hashing all that is watched.
 const HOLDERS: &str = "\
-    SELECT s.place, h.id, EXISTS (SELECT FROM deed.watched AS w WHERE w.principal_id = h.id) \
+    SELECT s.place, h.id, (SELECT true FROM deed.watched AS w WHERE w.principal_id = h.id LIMIT 1) \
     FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4)) AS s (place, id, other, looked_at) \
     CROSS JOIN LATERAL ( \
-      (SELECT p.promoted_to FROM deed.principal AS p \
-        WHERE p.id = s.id AND p.promoted_to IS NOT NULL) \
-      UNION ALL \
       (SELECT m.member_id FROM deed.membership AS m \
         WHERE m.group_id = s.id AND NOT m.removed AND m.member_id >= s.looked_at \
-        ORDER BY m.member_id LIMIT $5)) AS h (id) \
+        ORDER BY m.member_id LIMIT $5) \
+      UNION ALL \
+      (SELECT p.promoted_to FROM deed.principal AS p \
+        WHERE p.id = s.id AND p.promoted_to IS NOT NULL)) AS h (id) \
     LIMIT $5";
 
 /// Looks at a page of marks; whether there may be more.
@@ -36,7 +37,11 @@ pub fn spread() -> bool {
     let [places, ids, others, looked_at] = marked.arguments();
     let arguments = [places, ids, others, looked_at, arg(MEMBERS as i64)];
     let holders: Vec<(i32, Uuid, bool)> = spi::write(HOLDERS, &arguments, |row| {
-        Some((row.get(1)?, core_uuid(row.get(2)?), row.get(3)?))
+        Some((
+            row.get(1)?,
+            core_uuid(row.get(2)?),
+            row.get(3).is_some_and(|watched: bool| watched),
+        ))
     })
     .into_iter()
     .flatten()

@@ -3,7 +3,8 @@
 //!
 //! Each call is one transaction with a bounded amount of work. It first finds what differs, without a lock, for
 //! no two of them run at once: what it finds to be as it was told needs nothing. Then it locks the documents
-//! concerned, by id, and looks again.
+//! concerned, as many as are free, and looks again. It waits for no document: whoever holds one for long would
+//! hold up all that goes out. What it could not lock is marked again.
 
 mod expiry;
 mod groups;
@@ -18,21 +19,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::pg::ids::sql_uuids;
+use crate::marks::Marks;
+use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::session;
 use crate::pg::spi::{self, arg};
 
 /// How much of each kind is looked at in one call: some milliseconds' work.
 const PAGE: usize = 1_000;
-
-/// What one call found to be done.
-#[derive(Default)]
-struct Work {
-    pairs: pairs::Differing,
-    orphans: orphans::Differing,
-    expired: expiry::Due,
-    ended: leases::Ended,
-}
 
 /// Does a page of each kind of work; whether there is more at once. None while another relay is at work.
 pub fn settle(relay: Uuid) -> Result<Option<bool>, Failure> {
@@ -40,33 +33,28 @@ pub fn settle(relay: Uuid) -> Result<Option<bool>, Failure> {
     if !turn::take(relay) {
         return Ok(None);
     }
-    let mut more = groups::spread();
-    let mut work = Work::default();
-    more |= pairs::find(&mut work.pairs);
-    more |= orphans::find(&mut work.orphans);
-    work.expired = expiry::find();
-    work.ended = leases::find();
-    // What has expired is looked at in the next call, and where a page is full there may be another.
-    more |= !work.expired.is_empty() || work.ended.is_full();
+    let mut again = Marks::default();
+    // Before anything is told: a watch that has ended is told of nothing.
+    let mut more = leases::end();
+    more |= expiry::end();
+    more |= groups::spread();
+    more |= pairs::look(&mut again);
+    more |= orphans::look(&mut again);
+    again.write();
+    Ok(Some(more))
+}
 
-    let documents: BTreeSet<Uuid> = work
-        .pairs
-        .documents()
-        .chain(work.orphans.documents())
-        .chain(work.expired.documents())
-        .chain(work.ended.documents())
-        .collect();
+/// Locks those documents that nobody else has locked, and gives them.
+fn lock(documents: impl Iterator<Item = Uuid>) -> BTreeSet<Uuid> {
+    let documents: BTreeSet<Uuid> = documents.collect();
     if documents.is_empty() {
-        return Ok(Some(more));
+        return documents;
     }
     let documents: Vec<Uuid> = documents.into_iter().collect();
-    spi::execute(
-        "SELECT FROM deed.document AS d WHERE d.id = ANY ($1) ORDER BY d.id FOR UPDATE",
+    let locked = spi::write(
+        "SELECT d.id FROM deed.document AS d WHERE d.id = ANY ($1) FOR UPDATE SKIP LOCKED",
         &[arg(sql_uuids(&documents))],
+        |row| row.get(1).map(core_uuid),
     );
-    work.expired.end();
-    work.pairs.tell();
-    work.orphans.tell();
-    work.ended.forget();
-    Ok(Some(more))
+    locked.into_iter().flatten().collect()
 }

@@ -6,16 +6,33 @@ use deed_core::outbound::{Cause, Change, Outbound};
 use deed_core::version::Version;
 use uuid::Uuid;
 
-use super::PAGE;
 use super::marked::Marked;
-use crate::marks::Kind;
+use super::{PAGE, lock};
+use crate::marks::{Kind, Marks};
 use crate::outbox;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
 /// Documents that are orphaned or owned otherwise than it was told last, each with the event that is why.
 #[derive(Default)]
-pub struct Differing(BTreeMap<Uuid, Option<Version>>);
+struct Differing(BTreeMap<Uuid, Option<Version>>);
+
+/// Looks at a page of marks of each kind and tells of what differs; what could not be told yet is marked `again`. Whether there
+/// may be more.
+pub fn look(again: &mut Marks) -> bool {
+    let mut differing = Differing::default();
+    let more = find(&mut differing);
+    let locked = lock(differing.0.keys().copied());
+    differing.0.retain(|document, cause| {
+        let free = locked.contains(document);
+        if !free {
+            again.add(Kind::Owned, *document, cause.as_ref());
+        }
+        free
+    });
+    differing.tell();
+    more
+}
 
 /// The marked document, or those that the marked principal owns by grants of its own.
 const KINDS: [(Kind, &str); 2] = [
@@ -28,13 +45,14 @@ const KINDS: [(Kind, &str); 2] = [
     ),
 ];
 
-/// `true` for an orphan; what it is, and what was told of it.
-const NOW: &str =
-    "EXISTS (SELECT FROM deed.orphaned_documents AS o WHERE o.document_id = d.document_id)";
-const TOLD: &str = "EXISTS (SELECT FROM deed.orphan AS o WHERE o.document_id = d.document_id)";
+/// What it is, and what was told of it. No EXISTS, which could be answered by hashing all documents.
+const NOW: &str = "coalesce((SELECT true FROM deed.orphaned_documents AS o \
+    WHERE o.document_id = d.document_id LIMIT 1), false)";
+const TOLD: &str = "coalesce((SELECT true FROM deed.orphan AS o \
+    WHERE o.document_id = d.document_id LIMIT 1), false)";
 
-/// Looks at a page of marks of each kind, without a lock; whether there may be more.
-pub fn find(differing: &mut Differing) -> bool {
+/// Without a lock.
+fn find(differing: &mut Differing) -> bool {
     let mut more = false;
     for (kind, documents) in KINDS {
         let marked = Marked::read(kind);
@@ -71,13 +89,8 @@ pub fn find(differing: &mut Differing) -> bool {
 }
 
 impl Differing {
-    /// Whose locks telling needs.
-    pub fn documents(&self) -> impl Iterator<Item = Uuid> {
-        self.0.keys().copied()
-    }
-
     /// Looks again, on a new snapshot behind the documents' locks; tells of orphans, and remembers which were told.
-    pub fn tell(&self) {
+    fn tell(&self) {
         let documents: Vec<Uuid> = self.0.keys().copied().collect();
         if documents.is_empty() {
             return;

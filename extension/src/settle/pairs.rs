@@ -8,9 +8,9 @@ use deed_core::version::Version;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::PAGE;
 use super::marked::Marked;
-use crate::marks::Kind;
+use super::{PAGE, lock};
+use crate::marks::{Kind, Marks};
 use crate::outbox;
 use crate::pg::enums::value_of;
 use crate::pg::ids::{core_uuid, sql_uuids};
@@ -18,7 +18,24 @@ use crate::pg::spi::{self, Row, arg};
 
 /// Pairs whose level is not the one told last, by document and principal, each with the event that is why.
 #[derive(Default)]
-pub struct Differing(BTreeMap<(Uuid, Uuid), Option<Version>>);
+struct Differing(BTreeMap<(Uuid, Uuid), Option<Version>>);
+
+/// Looks at a page of marks of each kind and tells of what differs; what could not be told yet is marked `again`. Whether there
+/// may be more.
+pub fn look(again: &mut Marks) -> bool {
+    let mut differing = Differing::default();
+    let more = find(&mut differing);
+    let locked = lock(differing.0.keys().map(|(document, _)| *document));
+    differing.0.retain(|(document, principal), cause| {
+        let free = locked.contains(document);
+        if !free {
+            again.add_pair(*document, *principal, cause.as_ref());
+        }
+        free
+    });
+    differing.tell(again);
+    more
+}
 
 /// Each kind of mark that is about levels, the watched pairs that it concerns, and the column by which it goes on.
 const KINDS: [(Kind, &str); 3] = [
@@ -36,10 +53,10 @@ const KINDS: [(Kind, &str); 3] = [
     ),
 ];
 
-/// Looks at a page of marks of each kind, without a lock; whether there may be more.
+/// Without a lock.
 ///
 /// Where the level is as it was told, nothing is to be done: whoever changes it later leaves a mark of their own.
-pub fn find(differing: &mut Differing) -> bool {
+fn find(differing: &mut Differing) -> bool {
     let mut more = false;
     for (kind, pairs) in KINDS {
         let marked = Marked::read(kind);
@@ -85,14 +102,10 @@ impl Differing {
         }
     }
 
-    /// Whose locks telling needs.
-    pub fn documents(&self) -> impl Iterator<Item = Uuid> {
-        self.0.keys().map(|(document, _)| *document)
-    }
-
-    /// Looks again, on a new snapshot behind the documents' locks, and tells of what differs still. A pair that
-    /// nobody watches any more is brought up to date in silence.
-    pub fn tell(&self) {
+    /// Looks again, on a new snapshot behind the documents' locks, and tells of what differs still. A pair whose leases all seem
+    /// to have ended stays as it was told, and is looked at again until they are taken away, or one of them turns out to have been
+    /// prolonged by a transaction that could not be seen yet.
+    fn tell(&self, again: &mut Marks) {
         if self.0.is_empty() {
             return;
         }
@@ -102,9 +115,10 @@ impl Differing {
         let mut events = Vec::new();
         let level = |row: &Row, at| row.get::<pg_sys::Oid>(at).and_then(value_of::<Level>);
         let changed: Vec<(Uuid, Uuid, Option<Level>)> = spi::write(
-            "SELECT w.document_id, w.principal_id, w.level, now.level, EXISTS ( \
-                 SELECT FROM deed.lease AS l WHERE l.document_id = w.document_id \
-                   AND l.principal_id = w.principal_id AND l.until > pg_catalog.statement_timestamp()) \
+            "SELECT w.document_id, w.principal_id, w.level, now.level, ( \
+                 SELECT true FROM deed.lease AS l WHERE l.document_id = w.document_id \
+                   AND l.principal_id = w.principal_id \
+                   AND l.until > pg_catalog.statement_timestamp() LIMIT 1) \
              FROM ROWS FROM (unnest($1), unnest($2)) AS n (document_id, principal_id) \
                CROSS JOIN LATERAL (SELECT * FROM deed.watched AS w \
                  WHERE w.document_id = n.document_id AND w.principal_id = n.principal_id OFFSET 0) AS w \
@@ -115,16 +129,21 @@ impl Differing {
             |row| {
                 let (document, principal) = (core_uuid(row.get(1)?), core_uuid(row.get(2)?));
                 let (old, new) = (level(row, 3), level(row, 4));
-                if row.get(5)? {
-                    let change = Change::Access {
-                        principal,
-                        old,
-                        new,
-                    };
-                    let cause = self.0.get(&(document, principal)).and_then(Option::as_ref);
-                    let cause = Cause::Evaluation(cause, number);
-                    events.push(Outbound::new(document, &change, cause));
+                let cause = self
+                    .0
+                    .get(&(document, principal))
+                    .and_then(Option::as_ref);
+                if row.get(5) != Some(true) {
+                    again.add_pair(document, principal, cause);
+                    return None;
                 }
+                let change = Change::Access {
+                    principal,
+                    old,
+                    new,
+                };
+                let cause = Cause::Evaluation(cause, number);
+                events.push(Outbound::new(document, &change, cause));
                 Some((document, principal, new))
             },
         )

@@ -2,7 +2,7 @@
 //! and the example's proxy. At 200 changes a second, half of them revokes that close a socket.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,6 +35,16 @@ struct Closed {
     closed: SystemTime,
 }
 
+/// One clock for all sockets.
+#[derive(Default)]
+struct Teller(Mutex<Clock>);
+
+impl Teller {
+    fn tell(&self, make: impl FnOnce(&mut Clock) -> Event) -> Event {
+        make(&mut self.0.lock().expect("a clock"))
+    }
+}
+
 /// Measures, in milliseconds.
 pub fn measure(size: Size, report: &mut Report) -> Fallible<()> {
     report.section("Events out: from a revoke to a closed socket");
@@ -50,15 +60,14 @@ pub fn measure(size: Size, report: &mut Report) -> Fallible<()> {
     };
     let proxy = Proxy::start(&PLACE, &spec)?;
     let anne = id("anne");
-    let clock = Arc::new(Mutex::new(Clock::default()));
-    let tell = |make: &dyn Fn(&mut Clock) -> Event| make(&mut clock.lock().expect("a clock"));
+    let teller = Teller::default();
     let pairs: Vec<(Uuid, Uuid)> = (0..SOCKETS)
         .map(|n| (id(&format!("document {n}")), id(&format!("reader {n}"))))
         .collect();
     let records = pairs.iter().flat_map(|(document, reader)| {
         [
-            tell(&|clock| clock.created(*document, anne, "Plan")),
-            tell(&|clock| clock.granted(*document, *reader, "viewer", anne)),
+            teller.tell(|clock| clock.created(*document, anne, "Plan")),
+            teller.tell(|clock| clock.granted(*document, *reader, "viewer", anne)),
         ]
     });
     line.send(&records.map(|event| event.binary()).collect::<Vec<_>>());
@@ -76,8 +85,8 @@ pub fn measure(size: Size, report: &mut Report) -> Fallible<()> {
             .enumerate()
             .map(|(n, pair)| {
                 let first = began + TURN * n as u32 / SOCKETS as u32;
-                let (proxy, sender, tell) = (&proxy, &sender, &tell);
-                scope.spawn(move || one_socket(proxy, sender, topic, *pair, first, turns, tell))
+                let (proxy, sender, teller) = (&proxy, &sender, &teller);
+                scope.spawn(move || one_socket(proxy, sender, topic, *pair, first, turns, teller))
             })
             .collect();
         let all = sockets
@@ -97,7 +106,7 @@ fn one_socket(
     (document, reader): (Uuid, Uuid),
     first: Instant,
     turns: usize,
-    tell: &(dyn Fn(&dyn Fn(&mut Clock) -> Event) -> Event + Sync),
+    teller: &Teller,
 ) -> Vec<Closed> {
     let anne = id("anne");
     let mut closed = Vec::new();
@@ -109,7 +118,7 @@ fn one_socket(
         assert!(matches!(socket.hear(), Heard::Text(_)));
         let due = first + TURN * turn as u32;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let revoke = tell(&|clock| clock.revoked(document, reader, anne));
+        let revoke = teller.tell(|clock| clock.revoked(document, reader, anne));
         let produced = SystemTime::now();
         sender.send(topic, &revoke.binary()).expect("sent");
         assert_eq!(socket.hear(), Heard::Closed(4403));
@@ -120,7 +129,7 @@ fn one_socket(
                 closed: SystemTime::now(),
             });
         }
-        let granted = tell(&|clock| clock.granted(document, reader, "viewer", anne));
+        let granted = teller.tell(|clock| clock.granted(document, reader, "viewer", anne));
         sender.send(topic, &granted.binary()).expect("sent");
     }
     closed

@@ -53,6 +53,8 @@ pub fn variables(place: &Place, at: &Addresses<'_>) -> Vec<(&'static str, String
             psql.get_program().to_string_lossy().into_owned(),
         ),
         ("DEMO_KAFKA_CLASSES", place.kafka_classes()),
+        ("DEMO_CONSUMER", place.consumer().display().to_string()),
+        ("DEMO_PROXY", place.proxy().display().to_string()),
     ];
     let ids = [
         ("DEMO_ANNE", story::anne()),

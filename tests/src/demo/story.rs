@@ -143,7 +143,7 @@ pub fn chapters() -> Vec<Chapter> {
                 salaries()
             )),
             ..chapter(
-                "Then it is over, without any event.",
+                "Then it is over, without any event coming in.",
                 |_| vec![],
                 vec![bob_and_the_salaries()],
             )

@@ -204,7 +204,7 @@ fn show_how_to_go_on(services: &Services) {
          $ {asking}"
     );
     println!(
-        "\nMore to try: docs/APP.md, docs/PRODUCERS.md.   Kafka: {}   PostgREST: {}   all else: .demo/env",
+        "\nMore to try: docs/APP.md, docs/PRODUCERS.md, docs/EVENTS_OUT.md, examples/proxy.   Kafka: {}   PostgREST: {}   all else: .demo/env",
         services.kafka.bootstrap(),
         services.postgrest.url()
     );

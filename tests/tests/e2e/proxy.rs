@@ -75,6 +75,17 @@ fn a_connection_follows_the_level_of_its_principal() {
     .expect("warm");
     let mut other = proxy.connect(plan, cara).expect("a viewer");
     assert_eq!(other.hear(), level("viewer"));
+    // Somebody took the watch away, and nobody was told of the change: the proxy finds out when it prolongs.
+    let lapsed = format!(
+        "DELETE FROM deed.lease WHERE principal_id = '{cara}'; DELETE FROM deed.watched WHERE principal_id = '{cara}'"
+    );
+    line.admin().batch_execute(&lapsed).expect("lapsed");
+    send(clock.revoked(plan, cara, anne));
+    assert_eq!(other.hear(), Heard::Closed(NO_ACCESS));
+    send(clock.granted(plan, cara, "viewer", anne));
+    line.wait_until_applied();
+    let mut other = proxy.connect(plan, cara).expect("a viewer");
+    assert_eq!(other.hear(), level("viewer"));
     send(clock.deleted(plan, anne));
     for socket in [&mut owner, &mut other] {
         assert_eq!(socket.hear(), Heard::Closed(NO_ACCESS));

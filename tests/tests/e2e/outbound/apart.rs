@@ -2,10 +2,12 @@
 
 use deed_tests::event::{Clock, Event, id};
 use deed_tests::outbound::{outbox, settle, watch};
+use deed_tests::process::wait_until;
+use deed_tests::stage::DEADLINE;
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, ahead};
 
 const RELAY: Uuid = Uuid::from_u128(0xe1);
 
@@ -98,4 +100,106 @@ fn an_owner_who_is_removed_while_a_document_is_created_leaves_an_orphan() {
         .iter()
         .filter(|told| told.kind == "deed.document.orphaned");
     assert_eq!(orphaned.count(), 1);
+}
+
+/// Somebody has a document locked for long: what is told of others goes out, and what is told of that one when it is free.
+#[test]
+fn an_open_transaction_holds_up_nothing_but_its_own_document() {
+    let mut ground = Ground::new("outbound_open");
+    let mut clock = Clock::default();
+    let [plan, note, anne, bob] = ["plan", "note", "anne", "bob"].map(id);
+    let soon = ahead(ground.client(), "300 milliseconds");
+    let mut other = ground.session();
+    let client = ground.client();
+    for document in [plan, note] {
+        apply(client, &clock.created(document, anne, "Plan"));
+        apply(
+            client,
+            &clock.granted_until(document, id("cara"), "viewer", anne, &soon),
+        );
+        watch(client, bob, document, "");
+        watch(client, bob, document, "ends");
+    }
+    settle(client, RELAY);
+    run(&mut other, "BEGIN");
+    apply(
+        &mut other,
+        &clock.updated(plan, anne, serde_json::json!({ "title": "Mine" })),
+    );
+    run(
+        client,
+        "UPDATE deed.lease SET until = '-infinity' WHERE watcher = 'ends'; SET lock_timeout = '5s'",
+    );
+    apply(client, &clock.granted(note, bob, "viewer", anne));
+    // By what stands under no document's lock.
+    apply(client, &clock.removed(anne));
+    wait_until("the time has come", DEADLINE, || {
+        let query = "SELECT clock_timestamp() > $1::text::timestamptz";
+        client
+            .query_one(query, &[&soon])
+            .expect(query)
+            .get::<_, bool>(0)
+            .then_some(())
+    })
+    .expect("it comes");
+    let told = |client: &mut Client, kind: &str| -> Vec<Uuid> {
+        settle(client, RELAY);
+        let told = outbox(client);
+        told.iter()
+            .filter(|told| told.kind == kind)
+            .map(|told| told.subject)
+            .collect()
+    };
+    assert_eq!(told(client, "deed.access.changed"), [note]);
+    assert_eq!(told(client, "deed.document.orphaned"), [note]);
+    let left = "SELECT array_agg(document_id) FROM deed.lease WHERE watcher = 'ends'";
+    let leases = |client: &mut Client| -> Option<Vec<Uuid>> {
+        client.query_one(left, &[]).expect(left).get(0)
+    };
+    assert_eq!(leases(client), Some(vec![plan]));
+    let expired = "SELECT array_agg(document_id) FROM deed.permission WHERE expired";
+    let of: Vec<Uuid> = client.query_one(expired, &[]).expect(expired).get(0);
+    assert_eq!(of, [note]);
+    run(&mut other, "COMMIT");
+    assert_eq!(told(client, "deed.document.orphaned"), [note, plan]);
+    assert_eq!(leases(client), None);
+    let of: Vec<Uuid> = client.query_one(expired, &[]).expect(expired).get(0);
+    assert_eq!(of.len(), 2);
+}
+
+/// A lease is prolonged before it ends, by a transaction that commits behind that; meanwhile the level changes, and the relay
+/// looks. Also with another watcher who begins meanwhile.
+#[test]
+fn a_lease_that_is_prolonged_unseen_is_told_of_the_change() {
+    for is_joined in [false, true] {
+        let mut ground = Ground::new(&format!("outbound_prolonged_{is_joined}"));
+        let mut clock = Clock::default();
+        let [plan, anne, bob] = ["plan", "anne", "bob"].map(id);
+        let mut watching = ground.session();
+        let client = ground.client();
+        apply(client, &clock.created(plan, anne, "Plan"));
+        apply(client, &clock.granted(plan, bob, "viewer", anne));
+        watch(client, bob, plan, "one");
+        settle(client, RELAY);
+        let end = ahead(client, "1 second");
+        run(client, &format!("UPDATE deed.lease SET until = '{end}'"));
+        run(&mut watching, "BEGIN");
+        assert_eq!(watch(&mut watching, bob, plan, "one"), viewer());
+        wait_until("the lease has ended", DEADLINE, || {
+            let query = "SELECT clock_timestamp() > $1::text::timestamptz";
+            client
+                .query_one(query, &[&end])
+                .expect(query)
+                .get::<_, bool>(0)
+                .then_some(())
+        })
+        .expect("it ends");
+        apply(client, &clock.revoked(plan, bob, anne));
+        assert_eq!(changes(client), []);
+        if is_joined {
+            assert_eq!(watch(client, bob, plan, "other"), viewer());
+        }
+        run(&mut watching, "COMMIT");
+        assert_eq!(changes(client), [(viewer(), None)], "joined: {is_joined}");
+    }
 }

@@ -1,18 +1,23 @@
 //! Much that hangs on one event: it applies in a few rows, and what follows is settled in bounded steps, between which others
 //! come to their turn.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use deed_tests::event::{Clock, Event, id};
 use deed_tests::outbound::settle_once;
 use postgres::Client;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::End;
 use crate::ground::Ground;
 
 const RELAY: Uuid = Uuid::from_u128(0xe1);
 const MANY: i64 = 100_000;
 const MEMBERS: i64 = 10_000;
-/// Of each kind of work in one step.
-const PAGE: i64 = 1_000;
+/// Of each kind of mark in one step, of which three are about levels.
+const PAGE: i64 = 3 * 1_000;
 
 fn apply(client: &mut Client, event: &Event) {
     let envelope = event.envelope().to_string();
@@ -29,10 +34,9 @@ fn run(client: &mut Client, sql: &str) {
     client.batch_execute(sql).expect(sql);
 }
 
-/// Applies what much hangs on, and settles it while another session applies something between any two steps; how many events
-/// of that type followed.
-fn follow(ground: &mut Ground, event: &Event, kind: &str) -> i64 {
-    let mut clock = Clock::default();
+/// Applies what much hangs on, and settles it while another session goes on applying to the same document; how many events of that
+/// type followed.
+fn follow(ground: &mut Ground, event: &Event, document: Uuid, kind: &str) -> i64 {
     let mut other = ground.session();
     let client = ground.client();
     run(client, "DELETE FROM deed.mark; TRUNCATE deed.outbox");
@@ -44,23 +48,41 @@ fn follow(ground: &mut Ground, event: &Event, kind: &str) -> i64 {
         "{event:?} left {marks} marks and {told} events"
     );
     let of_kind = format!("SELECT count(*) FROM deed.outbox WHERE type = '{kind}'");
-    let mut before = 0;
-    let mut steps = 0;
-    loop {
-        let more = settle_once(client, RELAY);
-        let now = one(client, &of_kind);
-        assert!(now - before <= PAGE, "a step told {} at once", now - before);
-        before = now;
-        steps += 1;
-        if !more {
-            break;
+    let (mut before, mut steps) = (0, 0);
+    let end = AtomicBool::new(false);
+    let applied = thread::scope(|scope| {
+        let applying = scope.spawn(|| {
+            // Else it would be held up by more than a step.
+            run(&mut other, "SET lock_timeout = '2s'");
+            let mut clock = Clock::default();
+            let mut applied = 0;
+            while !end.load(Ordering::Relaxed) {
+                let title = json!({ "title": applied.to_string() });
+                apply(&mut other, &clock.updated(document, id("somebody"), title));
+                applied += 1;
+            }
+            applied
+        });
+        let ending = End(&end);
+        let mut idle = 0;
+        // What another session has locked just then is looked at again.
+        while idle < 3 {
+            let more = settle_once(client, RELAY);
+            let now = one(client, &of_kind);
+            assert!(now - before <= PAGE, "a step told {} at once", now - before);
+            let left = one(client, "SELECT count(*) FROM deed.mark");
+            idle = if more || left > 0 { 0 } else { idle + 1 };
+            before = now;
+            steps += 1;
         }
-        if steps % 20 == 0 {
-            let document = id(&format!("meanwhile {steps}"));
-            apply(&mut other, &clock.created(document, id("somebody"), "Plan"));
-        }
-    }
-    println!("{}: {before} events of {kind} in {steps} steps", event.kind);
+        drop(ending);
+        applying.join().expect("applied")
+    });
+    println!(
+        "{}: {before} events of {kind} in {steps} steps, {applied} events applied meanwhile",
+        event.kind
+    );
+    assert!(applied > 0);
     before
 }
 
@@ -77,11 +99,23 @@ fn the_owner_of_many_documents_is_removed() {
          ANALYZE deed.document, deed.permission"
     );
     run(ground.client(), &fill);
-    let orphans = follow(&mut ground, &clock.removed(owner), "deed.document.orphaned");
+    let first: Uuid = {
+        let first = ground
+            .client()
+            .query_one("SELECT min(id::text)::uuid FROM deed.document", &[]);
+        first.expect("a document").get(0)
+    };
+    let orphans = follow(
+        &mut ground,
+        &clock.removed(owner),
+        first,
+        "deed.document.orphaned",
+    );
     assert_eq!(orphans, MANY);
     let again = follow(
         &mut ground,
         &clock.principal_restored(owner),
+        first,
         "deed.document.orphaned",
     );
     assert_eq!(again, 0);
@@ -111,9 +145,12 @@ fn many_watch_one_document_and_many_are_in_one_group() {
     );
     run(ground.client(), &fill);
     let kind = "deed.access.changed";
-    let joined = follow(&mut ground, &clock.member_added(firm, team), kind);
+    let joined = follow(&mut ground, &clock.member_added(firm, team), plan, kind);
     assert_eq!(joined, MEMBERS);
     let everyone = clock.granted(plan, Uuid::from_u128(1), "viewer", anne);
-    assert_eq!(follow(&mut ground, &everyone, kind), MANY - MEMBERS);
-    assert_eq!(follow(&mut ground, &clock.deleted(plan, anne), kind), MANY);
+    assert_eq!(follow(&mut ground, &everyone, plan, kind), MANY - MEMBERS);
+    assert_eq!(
+        follow(&mut ground, &clock.deleted(plan, anne), plan, kind),
+        MANY
+    );
 }

@@ -40,41 +40,62 @@ pub fn pair(rng: &mut StdRng) -> Pair {
     )
 }
 
-/// Whether the outbox tells what the model knows, and of each watched pair, with the level that its first watch gave,
-/// how that came to be what it is now. How many changes of levels were told.
-pub fn judge(
-    ground: &mut Ground,
-    model: &Model,
-    watched: &BTreeMap<Pair, Option<String>>,
-) -> Result<usize, String> {
-    let now = answers::now(ground.client());
-    let mut reader = Reader::default();
-    let told = outbox(ground.client());
-    let ids: BTreeSet<Uuid> = told.iter().map(|told| told.id).collect();
-    if ids.len() != told.len() {
-        return Err("two events have one id".to_owned());
+/// What was read of the outbox so far, and who is watched.
+#[derive(Default)]
+pub struct Course {
+    reader: Reader,
+    read: usize,
+    /// With the level that the first watch gave.
+    pub watched: BTreeMap<Pair, Option<String>>,
+    changes: usize,
+}
+
+impl Course {
+    /// Reads what is new.
+    fn catch_up(&mut self, ground: &mut Ground) -> Result<(), String> {
+        let told = outbox(ground.client());
+        let ids: BTreeSet<Uuid> = told.iter().map(|told| told.id).collect();
+        if ids.len() != told.len() {
+            return Err("two events have one id".to_owned());
+        }
+        for told in &told[self.read..] {
+            self.reader.read(told)?;
+        }
+        self.read = told.len();
+        Ok(())
     }
-    for told in &told {
-        reader.read(told)?;
-    }
-    let expected = Folded::expected(model);
-    if reader.known != expected {
-        return Err(format!("told {:#?}\nexpected {expected:#?}", reader.known));
-    }
-    let mut changes = 0;
-    for (pair, first) in watched {
-        let (document, principal) = *pair;
-        let level = word(model.level(principal, document, &now));
-        let levels = reader
-            .levels
-            .remove(pair)
-            .unwrap_or_else(|| vec![first.clone()]);
-        if levels.first() != Some(first) || levels.last() != Some(&level) {
+
+    /// Whether what was told of the pair leads from its first level to this one. It is watched no more.
+    fn close(&mut self, pair: &Pair, level: &Option<String>) -> Result<(), String> {
+        let first = self.watched.remove(pair).expect("watched");
+        let levels = self.reader.levels.remove(pair);
+        let levels = levels.unwrap_or_else(|| vec![first.clone()]);
+        if levels.first() != Some(&first) || levels.last() != Some(level) {
             return Err(format!(
                 "{pair:?} was watched at {first:?}, was told {levels:?}, and is {level:?}"
             ));
         }
-        changes += levels.len() - 1;
+        self.changes += levels.len() - 1;
+        Ok(())
+    }
+}
+
+/// Whether the outbox tells what the model knows, and of each watched pair, with the level that its first watch gave,
+/// how that came to be what it is now. How many changes of levels were told.
+pub fn judge(ground: &mut Ground, model: &Model, mut course: Course) -> Result<usize, String> {
+    let now = answers::now(ground.client());
+    course.catch_up(ground)?;
+    let pairs: Vec<Pair> = course.watched.keys().copied().collect();
+    for pair in pairs {
+        let level = word(model.level(pair.1, pair.0, &now));
+        course.close(&pair, &level)?;
+    }
+    let Course {
+        reader, changes, ..
+    } = course;
+    let expected = Folded::expected(model);
+    if reader.known != expected {
+        return Err(format!("told {:#?}\nexpected {expected:#?}", reader.known));
     }
     if !reader.levels.is_empty() {
         return Err(format!("nobody watched {:?}", reader.levels));
@@ -109,7 +130,7 @@ fn tell(
 ) -> Result<usize, String> {
     ground.clear();
     let mut told: Vec<&Event> = Vec::new();
-    let mut watched: BTreeMap<Pair, Option<String>> = BTreeMap::new();
+    let mut course = Course::default();
     for batch in &telling.batches {
         let events = batch.iter().map(|place| &telling.events[*place]);
         let records: Vec<_> = events.clone().map(Event::structured).collect();
@@ -118,26 +139,36 @@ fn tell(
         if rng.random_bool(0.5) {
             settle_once(ground.client(), RELAY);
         }
+        let now = answers::now(ground.client());
+        let model = reference::model(told.iter().copied());
+        // One that is watched no more is told of up to then.
+        let first = course.watched.keys().next().copied();
+        if let Some(pair) = first.filter(|_| rng.random_bool(0.2)) {
+            settle(ground.client(), RELAY);
+            course.catch_up(ground)?;
+            course.close(&pair, &word(model.level(pair.1, pair.0, &now)))?;
+            let unwatch = "SELECT deed.unwatch($1, $2, 'test')";
+            let ended = ground.client().execute(unwatch, &[&pair.1, &pair.0]);
+            ended.expect("unwatched");
+        }
         // Half of them early, for what happens later to be told of.
-        let most = if watched.is_empty() { 24 } else { 3 };
+        let most = if course.watched.is_empty() { 24 } else { 3 };
         for _ in 0..rng.random_range(0..=most) {
             let pair = pair(rng);
             let (document, principal) = pair;
             let level = watch(ground.client(), principal, document, "test");
-            if watched.contains_key(&pair) {
+            if course.watched.contains_key(&pair) {
                 continue;
             }
-            let now = answers::now(ground.client());
-            let model = reference::model(told.iter().copied());
             let expected = word(model.level(principal, document, &now));
             if level != expected {
                 return Err(format!("{pair:?} is {expected:?}, watched at {level:?}"));
             }
-            watched.insert(pair, level);
+            course.watched.insert(pair, level);
         }
     }
     settle(ground.client(), RELAY);
-    judge(ground, &reference::model(&telling.events), &watched)
+    judge(ground, &reference::model(&telling.events), course)
 }
 
 #[test]

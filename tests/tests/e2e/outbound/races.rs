@@ -1,6 +1,5 @@
 //! The same with several sessions at once: they apply, another watches, and two relays take turns.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -8,7 +7,7 @@ use std::time::Instant;
 use deed_model::random::history_of;
 use deed_tests::event::Event;
 use deed_tests::load;
-use deed_tests::outbound::{Pair, settle, watch};
+use deed_tests::outbound::{settle, watch};
 use deed_tests::reference;
 use postgres::Client;
 use proptest::strategy::{Strategy, ValueTree};
@@ -18,7 +17,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
 
-use super::histories::{judge, pair};
+use super::End;
+use super::histories::{Course, judge, pair};
 use crate::ground::{Ground, runner};
 
 const HISTORIES: usize = 600;
@@ -63,8 +63,9 @@ fn concurrent_appliers_are_told_as_the_model_recomputes_them() {
         }
         let mut seeds = || StdRng::seed_from_u64(rng.random());
         let end = AtomicBool::new(false);
-        let mut watched: BTreeMap<Pair, Option<String>> = BTreeMap::new();
+        let mut course = Course::default();
         thread::scope(|scope| {
+            let ending = End(&end);
             for (name, client) in &mut relays {
                 let (mut rng, end) = (seeds(), &end);
                 scope.spawn(move || relay(client, *name, end, &mut rng));
@@ -86,9 +87,9 @@ fn concurrent_appliers_are_told_as_the_model_recomputes_them() {
             while !appliers.iter().all(|applier| applier.is_finished()) {
                 let pair = pair(&mut rng);
                 let level = watch(&mut watching, pair.1, pair.0, "test");
-                watched.entry(pair).or_insert(level);
+                course.watched.entry(pair).or_insert(level);
             }
-            end.store(true, Ordering::Relaxed);
+            drop(ending);
         });
         for relay in RELAYS {
             let released = watching.execute("SELECT deed.release_relay($1)", &[&relay]);
@@ -96,7 +97,7 @@ fn concurrent_appliers_are_told_as_the_model_recomputes_them() {
         }
         settle(&mut watching, RELAYS[0]);
         let model = reference::model(&events);
-        match judge(&mut ground, &model, &watched) {
+        match judge(&mut ground, &model, course) {
             Ok(told) => changes += told,
             Err(difference) => {
                 let events: Vec<&Event> = events.iter().collect();
