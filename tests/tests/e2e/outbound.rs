@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod apart;
+mod arrivals;
 mod bounds;
 mod expiry;
 mod histories;
+mod kills;
 mod races;
 mod relay;
 

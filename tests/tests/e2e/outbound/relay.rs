@@ -1,188 +1,15 @@
-//! From the outbox to a reader of Kafka: through kills, with several relays, and behind a stopped one.
+//! Several relays of one outbox: one is at work.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use deed_tests::consumer::positions;
 use deed_tests::event::{Clock, id};
-use deed_tests::load;
-use deed_tests::outbound::{Told, watch};
+use deed_tests::outbound::watch;
 use deed_tests::process::{Process, Signal, wait_until};
-use deed_tests::stage::{DEADLINE, Line, OUTBOUND, PLACE, own_kafka, own_postgres};
+use deed_tests::stage::{DEADLINE, Line, OUTBOUND, PLACE, own_kafka};
 use postgres::Client;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use rdkafka::Message;
-use rdkafka::message::{Headers, OwnedMessage};
 use rdkafka::producer::{BaseRecord, Producer};
 use uuid::Uuid;
 
+use super::arrivals::{assert_arrived, told, wait_until_relayed, write_down};
 use crate::ground::ahead;
-
-const EVENTS: usize = 12_000;
-const DOCUMENTS: usize = 1_000;
-const PARTITIONS: i32 = 2;
-const KILLS: usize = 10;
-
-/// Has each row of the outbox written down beside it, for the relay takes them out.
-fn write_down(client: &mut Client) {
-    client
-        .batch_execute(
-            "CREATE TABLE public.told (seq bigint PRIMARY KEY, id uuid, key uuid, type text, payload text, at timestamptz);
-             CREATE FUNCTION public.write_down_told() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-             BEGIN
-               INSERT INTO public.told VALUES (NEW.seq, NEW.id, NEW.aggregateid, NEW.type, NEW.payload::text, NEW.at);
-               RETURN NULL;
-             END $$;
-             CREATE TRIGGER write_down AFTER INSERT ON deed.outbox FOR EACH ROW
-               EXECUTE FUNCTION public.write_down_told()",
-        )
-        .expect("audit");
-}
-
-fn told(client: &mut Client) -> Vec<Told> {
-    let rows = client.query(
-        "SELECT id, type, key, payload FROM public.told ORDER BY seq",
-        &[],
-    );
-    let told = |row: &postgres::Row| Told {
-        id: row.get(0),
-        kind: row.get(1),
-        subject: row.get(2),
-        data: serde_json::from_str(row.get(3)).expect("JSON"),
-    };
-    rows.expect("audit").iter().map(told).collect()
-}
-
-/// Waits until nothing is marked and the outbox is empty.
-fn wait_until_relayed(line: &Line<'_>) {
-    wait_until("all is relayed", DEADLINE, || {
-        let mut client = line.postgres.admin(&line.name).ok()?;
-        let left = "SELECT (SELECT count(*) FROM deed.mark) + (SELECT count(*) FROM deed.outbox)";
-        (client.query_one(left, &[]).ok()?.get::<_, i64>(0) == 0).then_some(())
-    })
-    .expect("all is relayed");
-}
-
-/// An event as a record carries it, in CloudEvents' binary mode.
-fn received(record: &OwnedMessage) -> Told {
-    let headers = record.headers().expect("headers");
-    let header = |name: &str| {
-        let mut found = headers.iter().filter(|header| header.key == name);
-        let value = found.next().and_then(|header| header.value);
-        let text = String::from_utf8(value.unwrap_or_else(|| panic!("{name}")).to_vec());
-        text.expect("UTF-8")
-    };
-    assert_eq!(header("ce_specversion"), "1.0");
-    assert_eq!(header("ce_source"), "deed");
-    assert_eq!(header("content-type"), "application/json");
-    assert!(header("ce_time").ends_with('Z'));
-    let subject = header("ce_subject");
-    assert_eq!(record.key(), Some(subject.as_bytes()));
-    Told {
-        id: header("ce_id").parse().expect("a uuid"),
-        kind: header("ce_type"),
-        subject: subject.parse().expect("a uuid"),
-        data: serde_json::from_slice(record.payload().expect("a value")).expect("JSON"),
-    }
-}
-
-/// Each told event has arrived, in order for its key where its id is seen for the first time; what arrives again says the same.
-/// How many did.
-fn assert_arrived(told: &[Told], records: &[OwnedMessage]) -> usize {
-    let mut first: BTreeMap<Uuid, Told> = BTreeMap::new();
-    let mut by_key: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    let mut again = 0;
-    for record in records {
-        let event = received(record);
-        match first.get(&event.id) {
-            Some(earlier) => {
-                assert_eq!(*earlier, event, "one id says one thing");
-                again += 1;
-            }
-            None => {
-                by_key.entry(event.subject).or_default().push(event.id);
-                first.insert(event.id, event);
-            }
-        }
-    }
-    let mut expected: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for event in told {
-        assert_eq!(first.get(&event.id), Some(event), "arrived as it was told");
-        expected.entry(event.subject).or_default().push(event.id);
-    }
-    assert_eq!(by_key, expected, "in order for each key");
-    again
-}
-
-#[test]
-fn every_event_arrives_in_order_through_kills_and_a_replay_tells_nothing() {
-    let began = Instant::now();
-    let seed = load::seed();
-    let mut rng = StdRng::seed_from_u64(seed);
-    let kafka = own_kafka("relay-kafka");
-    let postgres = own_postgres("relay-postgres", true);
-    let line = Line::new(&kafka, &postgres, "relay", &[("events", PARTITIONS)]);
-    let topic = &line.topics[0];
-    write_down(&mut line.admin());
-    let mut records = load::records(seed, EVENTS, DOCUMENTS);
-    for (n, record) in records.iter_mut().enumerate() {
-        record.partition = Some(n as i32 % PARTITIONS);
-    }
-    let watches = "SELECT deed.watch(p.recipient_id, p.document_id, now() + interval '1 hour', 'test')
-        FROM (SELECT * FROM deed.permission ORDER BY random() LIMIT 100) AS p ORDER BY p.document_id";
-    let sender = kafka.sender().expect("producer");
-    let mut consumers = ["a", "b"].map(|name| line.consumer(name));
-    for part in records.chunks(EVENTS.div_ceil(KILLS)) {
-        let applied = |line: &Line<'_>| -> i64 {
-            let positions = positions(&mut line.admin(), &line.name, topic);
-            positions.expect("positions").iter().sum()
-        };
-        let before = applied(&line);
-        for record in part {
-            sender.send(topic, record).expect("sending");
-        }
-        wait_until("the part is being applied", DEADLINE, || {
-            (applied(&line) > before).then_some(())
-        })
-        .expect("progress");
-        line.admin().execute(watches, &[]).expect("watched");
-        thread::sleep(Duration::from_millis(rng.random_range(0..400)));
-        let n = rng.random_range(0..2);
-        consumers[n].kill();
-        consumers[n] = line.consumer(["a", "b"][n]);
-    }
-    sender.flush().expect("all sent");
-    line.wait_until_applied();
-    wait_until_relayed(&line);
-    let events = told(&mut line.admin());
-    let again = assert_arrived(&events, &kafka.read(OUTBOUND).expect("read"));
-    let kinds: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
-    println!(
-        "relay: {EVENTS} events in, {} out of {} types, {again} of them twice; consumers and relays killed {KILLS} times; {:.0?}",
-        events.len(),
-        kinds.len(),
-        began.elapsed()
-    );
-    assert_eq!(kinds.len(), 10, "{kinds:?}");
-
-    // Another group reads all of it again.
-    for mut consumer in consumers {
-        consumer.stop(DEADLINE).expect("stops");
-    }
-    let mut spec = line.consumer_spec("again");
-    spec.group = "again".to_owned();
-    let mut again = spec.start(&PLACE).expect("consumer");
-    line.wait_until_applied_by("again");
-    wait_until_relayed(&line);
-    again.stop(DEADLINE).expect("stops");
-    assert_eq!(
-        told(&mut line.admin()).len(),
-        events.len(),
-        "a replay tells nothing new"
-    );
-}
 
 fn relay(line: &Line<'_>, name: &str) -> Process {
     let mut spec = line.consumer_spec(name);
@@ -319,4 +146,34 @@ fn expiries_are_told_once_by_two_relays() {
         "{GRANTS} grants expired, the relay at work killed among it; the latest was told after {late}"
     );
     drop(second);
+}
+
+/// One that can't reach Kafka is at work first: it gives its turn up, and says why.
+#[test]
+fn a_relay_that_can_not_reach_kafka_keeps_no_other_from_it() {
+    let kafka = own_kafka("unreached-kafka");
+    let line = Line::new(
+        &kafka,
+        deed_tests::stage::shared_postgres(),
+        "unreached",
+        &[("events", 1)],
+    );
+    let mut admin = line.admin();
+    write_down(&mut admin);
+    let mut spec = line.consumer_spec("astray");
+    spec.command = "relay";
+    spec.kafka_bootstrap = "127.0.0.1:1".to_owned();
+    let mut astray = spec.start(&PLACE).expect("relay");
+    wait_for_log(&mut astray, "this relay is at work");
+    let event = Clock::default().created(id("plan"), id("anne"), "Plan");
+    let envelope = event.envelope().to_string();
+    admin
+        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
+        .expect("applied");
+    let other = relay(&line, "other");
+    wait_until_relayed(&line);
+    wait_for_log(&mut astray, "is kafka_bootstrap right");
+    assert_arrived(&told(&mut admin), &kafka.read(OUTBOUND).expect("read"));
+    astray.stop(DEADLINE).expect("stops");
+    drop(other);
 }

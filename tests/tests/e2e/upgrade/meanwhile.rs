@@ -75,6 +75,15 @@ fn an_update_from_0_1_0_meets_nobody_in_a_deadlock() {
     );
 }
 
+/// A check of 0.4.0, and a batch.
+#[test]
+fn an_update_from_0_4_0_meets_nobody_in_a_deadlock() {
+    assert_nobody_is_kept(
+        "0.4.0",
+        [("permission", "document"), ("document", "permission")],
+    );
+}
+
 /// A batch has written principals and moves its position last, while the update waits for it.
 #[test]
 fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {
