@@ -19,6 +19,8 @@ const SOURCE: &str = "deed";
 /// For the broker to answer, at a time and in all: a predecessor's transaction ends within ten seconds.
 const OPENING: Duration = Duration::from_secs(1);
 const OPENED: Duration = Duration::from_secs(15);
+/// For the broker to have an event.
+const DELIVERY: Duration = Duration::from_millis(1);
 /// For room in the producer's queue.
 const ROOM: Duration = Duration::from_millis(50);
 
@@ -76,6 +78,11 @@ impl Outlet {
         self.producer.begin_transaction()?;
         for event in events {
             self.send(event)?;
+        }
+        // Committing waits for them too, but looks only every 100 ms (rdkafka 0.39, `BaseProducer::flush`). Those that can't be
+        // delivered fail within the transaction's timeout.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(DELIVERY);
         }
         // Bounded by the transaction's own timeout; a shorter one could leave the client in doubt of its state.
         self.producer.commit_transaction(Timeout::Never)
