@@ -19,7 +19,7 @@ use crate::postgrest::{self, PostgRest};
 use crate::process::{Lifetime, Process, wait_until};
 
 /// Longest wait for what ought to take seconds: other tests and builds use the machine too.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 /// A killed consumer's partitions are free after this long.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Where every relay of a broker puts what it tells.
