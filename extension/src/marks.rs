@@ -43,42 +43,59 @@ impl Kind {
     }
 }
 
-/// Marks to be written, one a subject.
-#[derive(Default)]
-pub struct Marks(BTreeMap<(Kind, Uuid, Option<Uuid>), Option<Version>>);
+/// Each with the event that is why, where it is known; of several the greatest.
+pub struct Causes<K>(pub BTreeMap<K, Option<Version>>);
 
-impl Marks {
-    /// Adds one; of several causes the greatest is kept.
-    pub fn add(&mut self, kind: Kind, subject: Uuid, cause: Option<&Version>) {
-        self.keep((kind, subject, None), cause);
+impl<K> Default for Causes<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
+}
 
-    /// Adds one of a pair.
-    pub fn add_pair(&mut self, document: Uuid, principal: Uuid, cause: Option<&Version>) {
-        self.keep((Kind::Pair, document, Some(principal)), cause);
-    }
-
-    fn keep(&mut self, of: (Kind, Uuid, Option<Uuid>), cause: Option<&Version>) {
+impl<K: Ord> Causes<K> {
+    /// Adds one.
+    pub fn add(&mut self, of: K, cause: Option<&Version>) {
         let held = self.0.entry(of).or_default();
         if held.as_ref() < cause {
             *held = cause.cloned();
         }
     }
 
+    /// Why this one is there.
+    pub fn cause(&self, of: &K) -> Option<&Version> {
+        self.0.get(of)?.as_ref()
+    }
+}
+
+/// Marks to be written, one a subject.
+#[derive(Default)]
+pub struct Marks(Causes<(Kind, Uuid, Option<Uuid>)>);
+
+impl Marks {
+    /// Adds one.
+    pub fn add(&mut self, kind: Kind, subject: Uuid, cause: Option<&Version>) {
+        self.0.add((kind, subject, None), cause);
+    }
+
+    /// Adds one of a pair.
+    pub fn add_pair(&mut self, document: Uuid, principal: Uuid, cause: Option<&Version>) {
+        self.0.add((Kind::Pair, document, Some(principal)), cause);
+    }
+
     /// Writes them.
     pub fn write(self) {
-        if self.0.is_empty() {
+        if self.0.0.is_empty() {
             return;
         }
         let mut kinds = Vec::new();
         let mut subjects = Vec::new();
         let mut others = Vec::new();
         let mut causes = Vec::new();
-        for ((kind, subject, other), cause) in self.0 {
+        for ((kind, subject, other), cause) in &self.0.0 {
             kinds.push(kind.word());
-            subjects.push(sql_uuid(subject));
+            subjects.push(sql_uuid(*subject));
             others.push(other.map(sql_uuid));
-            causes.push(cause.map(|version| version.as_bytes().to_vec()));
+            causes.push(cause.as_ref().map(|version| version.as_bytes().to_vec()));
         }
         spi::execute(
             "INSERT INTO deed.mark (kind, subject_id, other_id, cause) \

@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::failure::{Failure, SqlState};
-use crate::marks::Kind;
+use crate::marks::Marks;
 use crate::pg::enums::value_of;
 use crate::pg::ids::sql_uuid;
 use crate::pg::session;
@@ -97,11 +97,9 @@ pub fn begin(
         |row| level(row.get(1)),
     );
     // A change that this snapshot did not see may have been looked at already, when nobody watched.
-    let [document, principal] = pair();
-    spi::execute(
-        "INSERT INTO deed.mark (kind, subject_id, other_id) VALUES ($3::deed.mark_kind, $1, $2)",
-        &[document, principal, arg(Kind::Pair.word())],
-    );
+    let mut marks = Marks::default();
+    marks.add_pair(document, principal, None);
+    marks.write();
     Ok(level.first().copied().flatten())
 }
 

@@ -5,7 +5,7 @@
 //! - [`postgres`], [`kafka`], [`postgrest`], [`consumer`]: the four parts of the line
 //! - [`event`]: CloudEvents as Kafka records; [`load`]: many of them, drawn from a seed
 //! - [`proxy`]: the example, and clients of it
-//! - [`owner`]: the consumer's calls, made by hand
+//! - [`owner`]: what applies events, made by hand
 //! - [`outbound`]: what was told, folded
 //! - [`snapshot`]: all that the events left in the tables, to be compared
 //! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told

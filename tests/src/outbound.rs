@@ -23,17 +23,22 @@ pub struct Told {
 
 /// The outbox, in order.
 pub fn outbox(client: &mut Client) -> Vec<Told> {
-    let rows = client.query(
+    read(
+        client,
         "SELECT id, type, aggregateid, payload::text FROM deed.outbox ORDER BY seq",
-        &[],
-    );
+    )
+}
+
+/// What a query gives as id, type, subject and data.
+pub fn read(client: &mut Client, query: &str) -> Vec<Told> {
     let told = |row: &postgres::Row| Told {
         id: row.get(0),
         kind: row.get(1),
         subject: row.get(2),
         data: serde_json::from_str(row.get(3)).expect("JSON"),
     };
-    rows.expect("outbox").iter().map(told).collect()
+    let rows = client.query(query, &[]).expect(query);
+    rows.iter().map(told).collect()
 }
 
 /// Has everything settled that is marked, as that relay.

@@ -1,9 +1,9 @@
-//! The consumer's two calls, made without Kafka: by an owner of one partition.
+//! The consumer's two calls, made without Kafka: by an owner of one partition; and one event alone.
 
 use postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
-use crate::event::Record;
+use crate::event::{Event, Record};
 
 /// What consumer 0.1.0 sends, to the letter: consumer N works with extension N and N+1.
 const CLAIM: &str = "SELECT epoch, next_offset FROM deed.claim($1, $2, $3, $4)";
@@ -99,6 +99,14 @@ impl Owner {
         self.next_offset = Some(end);
         Ok(row.get(0))
     }
+}
+
+/// Applies one event as callers without Kafka do.
+pub fn apply(client: &mut Client, event: &Event) {
+    let envelope = event.envelope().to_string();
+    client
+        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
+        .unwrap_or_else(|error| panic!("{event:?}: {error:?}"));
 }
 
 /// The id of the topic.

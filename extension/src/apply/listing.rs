@@ -6,12 +6,13 @@
 
 mod changes;
 
+use deed_core::Level;
 use deed_core::decide::Decision;
 use uuid::Uuid;
 
 use self::changes::{Changes, Listed};
 use super::before::{Before, Document, touched};
-use crate::pg::ids::sql_uuid;
+use crate::pg::ids::{sql_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
 
 /// The sort key of documents that are wide.
@@ -50,6 +51,30 @@ fn purge(decision: &Decision) {
          WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
            AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
         &[arg(documents)],
+    );
+}
+
+/// Takes out the rows of these documents, recipients and levels, wherever they are sorted. Behind the documents' locks.
+pub fn remove(rows: &[(Uuid, Uuid, Level)]) {
+    let documents: Vec<Uuid> = rows.iter().map(|(document, ..)| *document).collect();
+    let recipients: Vec<Uuid> = rows.iter().map(|(_, recipient, _)| *recipient).collect();
+    let levels: Vec<&'static str> = rows.iter().map(|(.., level)| level.word()).collect();
+    spi::execute(
+        "DELETE FROM deed.listing AS l \
+         USING (SELECT n.recipient_id, n.level::deed.permission_level AS level, s.last_modified, \
+               n.document_id \
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS n (document_id, recipient_id, level) \
+             CROSS JOIN LATERAL (SELECT * FROM deed.document AS d \
+               WHERE d.id = n.document_id OFFSET 0) AS d \
+             CROSS JOIN LATERAL (VALUES (d.last_modified), ('infinity')) AS s (last_modified) \
+             OFFSET 0) AS o \
+         WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
+           AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
+        &[
+            arg(sql_uuids(&documents)),
+            arg(sql_uuids(&recipients)),
+            arg(levels),
+        ],
     );
 }
 

@@ -8,7 +8,7 @@ mod before;
 mod changes;
 mod closure;
 mod documents;
-mod listing;
+pub mod listing;
 mod memberships;
 mod pairs;
 mod permissions;

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::PAGE;
+use crate::apply::listing;
 use crate::marks::{Kind, Marks};
 use crate::outbox;
 use crate::pg::enums::value_of;
@@ -62,7 +63,8 @@ pub fn end() -> bool {
     .into_iter()
     .flatten()
     .collect();
-    unlist(&ended);
+    let row = |of: &Ended| (of.document, of.recipient, of.level);
+    listing::remove(&ended.iter().map(row).collect::<Vec<_>>());
     tell(&ended);
     documents.len() == PAGE
 }
@@ -91,27 +93,4 @@ fn tell(ended: &[Ended]) {
         }
     }
     marks.write();
-}
-
-/// Takes their rows out of the lists, wherever they are sorted.
-fn unlist(ended: &[Ended]) {
-    let of = |id: fn(&Ended) -> Uuid| sql_uuids(&ended.iter().map(id).collect::<Vec<_>>());
-    let levels: Vec<&'static str> = ended.iter().map(|of| of.level.word()).collect();
-    spi::execute(
-        "DELETE FROM deed.listing AS l \
-         USING (SELECT n.recipient_id, n.level::deed.permission_level AS level, s.last_modified, \
-               n.document_id \
-             FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS n (document_id, recipient_id, level) \
-             CROSS JOIN LATERAL (SELECT * FROM deed.document AS d \
-               WHERE d.id = n.document_id OFFSET 0) AS d \
-             CROSS JOIN LATERAL (VALUES (d.last_modified), ('infinity')) AS s (last_modified) \
-             OFFSET 0) AS o \
-         WHERE l.recipient_id = o.recipient_id AND l.level = o.level \
-           AND l.last_modified = o.last_modified AND l.document_id = o.document_id",
-        &[
-            arg(of(|ended| ended.document)),
-            arg(of(|ended| ended.recipient)),
-            arg(levels),
-        ],
-    );
 }

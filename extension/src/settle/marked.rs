@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use deed_core::version::Version;
-use pgrx::datum::DatumWithOid;
 use uuid::Uuid;
 
 use super::PAGE;
 use crate::marks::Kind;
 use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
-use crate::pg::spi::{self, arg};
+use crate::pg::spi::{self, Row, arg};
 
 /// The oldest marks of one kind.
 pub struct Marked {
@@ -78,17 +77,36 @@ impl Marked {
         self.subjects.get(place as usize - 1)?.cause.as_ref()
     }
 
-    /// As arrays: places from 1, subjects, others, and from where on to look.
-    pub fn arguments<'a>(&self) -> [DatumWithOid<'a>; 4] {
+    /// The `columns` of the rows `c` of a query about each subject `s`, at most so many (`$5`): each with its subject, counted
+    /// from 1. A LIMIT within LATERAL is answered subject by subject, so what comes before the last row is complete.
+    pub fn rows<T>(
+        &self,
+        columns: &str,
+        query: &str,
+        most: usize,
+        mut read: impl FnMut(&Row) -> Option<T>,
+    ) -> Vec<(i32, T)> {
         let of = |id: fn(&Subject) -> Uuid| self.subjects.iter().map(id).collect::<Vec<_>>();
         let places: Vec<i32> = (1..).take(self.subjects.len()).collect();
         let others = self.subjects.iter().map(|of| of.other.map(sql_uuid));
-        [
-            arg(places),
-            arg(sql_uuids(&of(|subject| subject.id))),
-            arg(others.collect::<Vec<_>>()),
-            arg(sql_uuids(&of(|subject| subject.looked_at))),
-        ]
+        let rows = spi::write(
+            &format!(
+                "SELECT s.place, {columns} \
+                 FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4)) \
+                     AS s (place, id, other, looked_at) \
+                   CROSS JOIN LATERAL ({query} LIMIT $5) AS c \
+                 LIMIT $5"
+            ),
+            &[
+                arg(places),
+                arg(sql_uuids(&of(|subject| subject.id))),
+                arg(others.collect::<Vec<_>>()),
+                arg(sql_uuids(&of(|subject| subject.looked_at))),
+                arg(most as i64),
+            ],
+            |row| Some((row.get(1)?, read(row)?)),
+        );
+        rows.into_iter().flatten().collect()
     }
 
     /// Takes the marks away: all of them, or, where looking ended early, those before the one that it ended at.

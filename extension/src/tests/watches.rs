@@ -261,4 +261,31 @@ mod tests {
         settle();
         assert_eq!(said(), "2500 editor viewer");
     }
+
+    /// The user of a link is no member: looking goes on behind the last member, whatever the user's id.
+    #[pg_test]
+    fn a_link_with_a_page_of_members_is_looked_at_to_its_end() {
+        one_at_a_time();
+        let user = "00000000-0000-4000-8000-000000000009";
+        apply(&created(1));
+        apply(&granted(ALL, "viewer", 2));
+        Spi::run(&format!(
+            "INSERT INTO deed.principal (id, node, promoted_to) VALUES ('{LINK}', true, '{user}');
+             INSERT INTO deed.membership (group_id, member_id, version, removed, changed_at)
+               SELECT '{LINK}', md5('m' || n)::uuid, '\\x00', false, now()
+               FROM generate_series(1, 9999) AS n;
+             SELECT deed.watch(p, '{DOCUMENT}', 'infinity') FROM (
+               SELECT '{user}'::uuid UNION ALL SELECT min(member_id::text)::uuid FROM deed.membership
+               UNION ALL SELECT max(member_id::text)::uuid FROM deed.membership) AS p (p)"
+        ))
+        .unwrap();
+        apply(&member("group.member_added", ALL, LINK, 3));
+        let mut steps = 0;
+        while answer(&format!("deed.settle('{RELAY}')")) == "true" {
+            steps += 1;
+            assert!(steps < 10, "it never comes to its end");
+        }
+        let told = "SELECT count(*) FROM deed.outbox WHERE type = 'deed.access.changed'";
+        assert_eq!(answer(told), "3");
+    }
 }

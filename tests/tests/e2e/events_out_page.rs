@@ -1,43 +1,27 @@
 //! `docs/EVENTS_OUT.md` against the product: its examples, its schema, and what is really told.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use deed_tests::event::{Clock, Event, id};
 use deed_tests::outbound::{settle, watch};
-use deed_tests::stage::PLACE;
-use jsonschema::Validator;
+use deed_tests::owner::apply;
 use postgres::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::events_page;
+use crate::events_page::{self, read, validator_of};
 use crate::ground::Ground;
 
 const RELAY: Uuid = Uuid::from_u128(0xe1);
 
 /// The events of the page, in its order.
 pub fn examples() -> Vec<Value> {
-    let page = read("docs/EVENTS_OUT.md");
-    let fenced = page.split("```json\n").skip(1);
-    let texts = fenced.map(|rest| rest.split("```").next().expect("an end of the fence"));
-    texts
-        .map(|text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}")))
-        .collect()
+    events_page::examples_on("docs/EVENTS_OUT.md")
 }
 
 /// The schema of the events.
 pub fn schema() -> Value {
     serde_json::from_str(&read("docs/events/outbound.json")).expect("JSON")
-}
-
-fn validator() -> Validator {
-    let options = jsonschema::options().should_validate_formats(true);
-    options.build(&schema()).expect("a schema")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(PLACE.root.join(path)).expect(path)
 }
 
 /// The types that core tells, from the one `match` that names them.
@@ -73,12 +57,6 @@ fn told(client: &mut Client) -> Vec<Value> {
     rows.expect("outbox").iter().map(event).collect()
 }
 
-fn apply(client: &mut Client, event: &Value) {
-    client
-        .execute("SELECT deed.apply($1::text::jsonb)", &[&event.to_string()])
-        .unwrap_or_else(|error| panic!("{event}: {error}"));
-}
-
 #[test]
 fn every_outbound_type_has_one_example_and_one_schema() {
     let types = types_of_the_product();
@@ -97,7 +75,7 @@ fn every_outbound_type_has_one_example_and_one_schema() {
         told.insert(word);
     }
     assert_eq!(told, types.iter().map(String::as_str).collect());
-    let validator = validator();
+    let validator = validator_of(&schema);
     for example in examples() {
         let problem = validator.iter_errors(&example).next();
         assert!(problem.is_none(), "{example}: {problem:?}");
@@ -112,7 +90,7 @@ fn what_is_told_is_as_the_schema_says() {
     let events = events_page::examples();
     let of = |event: &Value, member: &str| event["data"][member].as_str().map(str::to_owned);
     for event in &events {
-        apply(client, event);
+        events_page::apply(client, event).expect("applied");
         let subject: Uuid = event["subject"]
             .as_str()
             .expect("one")
@@ -135,11 +113,11 @@ fn what_is_told_is_as_the_schema_says() {
     ];
     watch(client, bob, plan, "test");
     for event in &more {
-        apply(client, &event.envelope());
+        apply(client, event);
         settle(client, RELAY);
     }
-    let validator = validator();
     let schema = schema();
+    let validator = validator_of(&schema);
     let mut types = types_of_the_product();
     for event in told(client) {
         let problem = validator.iter_errors(&event).next();

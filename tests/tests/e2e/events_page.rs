@@ -15,7 +15,12 @@ mod edges;
 
 /// The events of the page, in its order.
 pub fn examples() -> Vec<Value> {
-    let page = read("docs/EVENTS.md");
+    examples_on("docs/EVENTS.md")
+}
+
+/// The events in the JSON fences of a page.
+pub fn examples_on(page: &str) -> Vec<Value> {
+    let page = read(page);
     let fenced = page.split("```json\n").skip(1);
     let texts = fenced.map(|rest| rest.split("```").next().expect("an end of the fence"));
     texts
@@ -33,12 +38,14 @@ pub fn schema() -> Value {
     serde_json::from_str(&read("docs/events/schema.json")).expect("JSON")
 }
 
-fn validator() -> Validator {
+/// Formats are asserted too.
+pub fn validator_of(schema: &Value) -> Validator {
     let options = jsonschema::options().should_validate_formats(true);
-    options.build(&schema()).expect("a schema")
+    options.build(schema).expect("a schema")
 }
 
-fn read(path: &str) -> String {
+/// A file of the project.
+pub fn read(path: &str) -> String {
     fs::read_to_string(PLACE.root.join(path)).expect(path)
 }
 
@@ -62,7 +69,7 @@ fn database(name: &str) -> Client {
 }
 
 /// The outcome, or the field that DETAIL names.
-fn apply(client: &mut Client, event: &Value) -> Result<String, String> {
+pub fn apply(client: &mut Client, event: &Value) -> Result<String, String> {
     let applied = client.query_one(
         "SELECT deed.apply($1::text::jsonb)::text",
         &[&event.to_string()],
@@ -112,7 +119,7 @@ fn every_type_has_one_example_and_one_schema() {
 
 #[test]
 fn every_example_is_valid_and_has_the_outcomes_that_the_page_says() {
-    let validator = validator();
+    let validator = validator_of(&schema());
     let mut client = database("events_page");
     for event in examples() {
         let kind = &event["type"];

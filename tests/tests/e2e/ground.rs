@@ -4,9 +4,10 @@ use deed_tests::answers::{self, Subjects};
 use deed_tests::derived;
 use deed_tests::event::Event;
 use deed_tests::owner::Owner;
+use deed_tests::process::wait_until;
 use deed_tests::reference;
 use deed_tests::snapshot;
-use deed_tests::stage::shared_postgres;
+use deed_tests::stage::{DEADLINE, shared_postgres};
 use postgres::Client;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -24,6 +25,16 @@ pub fn ahead(client: &mut Client, interval: &str) -> String {
            'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     );
     client.query_one(&query, &[]).expect("a time").get(0)
+}
+
+/// Waits until that time lies behind the database's clock.
+pub fn wait_until_past(client: &mut Client, time: &str) {
+    wait_until("the time has come", DEADLINE, || {
+        let query = "SELECT clock_timestamp() > $1::text::timestamptz";
+        let row = client.query_one(query, &[&time]).expect(query);
+        row.get::<_, bool>(0).then_some(())
+    })
+    .expect("it comes");
 }
 
 /// One database.

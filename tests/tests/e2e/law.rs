@@ -4,7 +4,7 @@
 use deed_model::random::{DOCUMENTS, PRINCIPALS};
 use deed_tests::answers::Subjects;
 use deed_tests::event::Event;
-use deed_tests::owner::{GROUP, Owner};
+use deed_tests::owner::{self, GROUP, Owner};
 use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
@@ -37,11 +37,7 @@ fn apply(owners: &mut [Owner], steps: &[Vec<Event>], rng: &mut StdRng) {
     for step in steps {
         let owner = &mut owners[rng.random_range(0..owners.len())];
         if let ([event], true) = (step.as_slice(), rng.random_bool(0.3)) {
-            let envelope = event.envelope().to_string();
-            owner
-                .client()
-                .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-                .unwrap_or_else(|error| panic!("{event:?}: {error:?}"));
+            owner::apply(owner.client(), event);
             continue;
         }
         let record = |event: &Event| match rng.random() {

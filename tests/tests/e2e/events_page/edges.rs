@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{apply, database, example, field, schema, types_of_the_product, validator};
+use super::{apply, database, example, field, schema, types_of_the_product, validator_of};
 
 const ID: &str = "5d0e9a52-9d2f-4b11-8c55-3f1b5a7d9e01";
 const EVERYONE: &str = "00000000-0000-0000-0000-000000000001";
@@ -185,7 +185,7 @@ fn required(kind: &str) -> Vec<String> {
 
 #[test]
 fn the_schema_and_the_product_refuse_the_same_and_name_the_same_member() {
-    let (validator, mut client) = (validator(), database("events_page_refused"));
+    let (validator, mut client) = (validator_of(&schema()), database("events_page_refused"));
     let mut cases = Vec::new();
     for (kind, path, value) in rows(&wrong()) {
         let mut event = example(kind);
@@ -224,7 +224,7 @@ fn the_schema_and_the_product_refuse_the_same_and_name_the_same_member() {
 
 #[test]
 fn the_schema_and_the_product_take_the_same() {
-    let (validator, mut client) = (validator(), database("events_page_taken"));
+    let (validator, mut client) = (validator_of(&schema()), database("events_page_taken"));
     let mut cases = Vec::new();
     for (kind, path, value) in rows(&right()) {
         let mut event = example(kind);

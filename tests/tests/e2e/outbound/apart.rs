@@ -1,22 +1,14 @@
 //! Two transactions that don't see each other, step by step.
 
-use deed_tests::event::{Clock, Event, id};
+use deed_tests::event::{Clock, id};
 use deed_tests::outbound::{outbox, settle, watch};
-use deed_tests::process::wait_until;
-use deed_tests::stage::DEADLINE;
+use deed_tests::owner::apply;
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::ground::{Ground, ahead};
+use crate::ground::{Ground, ahead, wait_until_past};
 
 const RELAY: Uuid = Uuid::from_u128(0xe1);
-
-fn apply(client: &mut Client, event: &Event) {
-    let envelope = event.envelope().to_string();
-    client
-        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-        .expect("applied");
-}
 
 fn run(client: &mut Client, sql: &str) {
     client.batch_execute(sql).expect(sql);
@@ -133,15 +125,7 @@ fn an_open_transaction_holds_up_nothing_but_its_own_document() {
     apply(client, &clock.granted(note, bob, "viewer", anne));
     // By what stands under no document's lock.
     apply(client, &clock.removed(anne));
-    wait_until("the time has come", DEADLINE, || {
-        let query = "SELECT clock_timestamp() > $1::text::timestamptz";
-        client
-            .query_one(query, &[&soon])
-            .expect(query)
-            .get::<_, bool>(0)
-            .then_some(())
-    })
-    .expect("it comes");
+    wait_until_past(client, &soon);
     let told = |client: &mut Client, kind: &str| -> Vec<Uuid> {
         settle(client, RELAY);
         let told = outbox(client);
@@ -185,15 +169,7 @@ fn a_lease_that_is_prolonged_unseen_is_told_of_the_change() {
         run(client, &format!("UPDATE deed.lease SET until = '{end}'"));
         run(&mut watching, "BEGIN");
         assert_eq!(watch(&mut watching, bob, plan, "one"), viewer());
-        wait_until("the lease has ended", DEADLINE, || {
-            let query = "SELECT clock_timestamp() > $1::text::timestamptz";
-            client
-                .query_one(query, &[&end])
-                .expect(query)
-                .get::<_, bool>(0)
-                .then_some(())
-        })
-        .expect("it ends");
+        wait_until_past(client, &end);
         apply(client, &clock.revoked(plan, bob, anne));
         assert_eq!(changes(client), []);
         if is_joined {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deed_tests::outbound::Told;
+use deed_tests::outbound::{Told, read};
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, Line};
 use postgres::Client;
@@ -28,17 +28,10 @@ pub fn write_down(client: &mut Client) {
 
 /// All that was ever in the outbox, in order.
 pub fn told(client: &mut Client) -> Vec<Told> {
-    let rows = client.query(
+    read(
+        client,
         "SELECT id, type, key, payload FROM public.told ORDER BY seq",
-        &[],
-    );
-    let told = |row: &postgres::Row| Told {
-        id: row.get(0),
-        kind: row.get(1),
-        subject: row.get(2),
-        data: serde_json::from_str(row.get(3)).expect("JSON"),
-    };
-    rows.expect("audit").iter().map(told).collect()
+    )
 }
 
 /// Waits until nothing is marked and the outbox is empty.

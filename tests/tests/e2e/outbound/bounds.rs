@@ -6,6 +6,7 @@ use std::thread;
 
 use deed_tests::event::{Clock, Event, id};
 use deed_tests::outbound::settle_once;
+use deed_tests::owner::apply;
 use postgres::Client;
 use serde_json::json;
 use uuid::Uuid;
@@ -18,13 +19,6 @@ const MANY: i64 = 100_000;
 const MEMBERS: i64 = 10_000;
 /// Of each kind of mark in one step, of which three are about levels.
 const PAGE: i64 = 3 * 1_000;
-
-fn apply(client: &mut Client, event: &Event) {
-    let envelope = event.envelope().to_string();
-    client
-        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-        .expect("applied");
-}
 
 fn one(client: &mut Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).expect(sql).get(0)

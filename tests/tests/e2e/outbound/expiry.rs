@@ -1,22 +1,14 @@
 //! Expiry: one event a grant and one a watched level, when its time has come.
 
-use deed_tests::event::{Clock, Event, id};
+use deed_tests::event::{Clock, id};
 use deed_tests::outbound::{Told, outbox, settle, watch};
-use deed_tests::process::wait_until;
-use deed_tests::stage::DEADLINE;
+use deed_tests::owner::apply;
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::ground::{Ground, ahead};
+use crate::ground::{Ground, ahead, wait_until_past};
 
 const RELAY: Uuid = Uuid::from_u128(0xe1);
-
-fn apply(client: &mut Client, event: &Event) {
-    let envelope = event.envelope().to_string();
-    client
-        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-        .expect("applied");
-}
 
 /// What was told of one type, as levels before and after.
 fn levels(told: &[Told], kind: &str) -> Vec<(Option<String>, Option<String>)> {
@@ -25,15 +17,6 @@ fn levels(told: &[Told], kind: &str) -> Vec<(Option<String>, Option<String>)> {
         .filter(|told| told.kind == kind)
         .map(|told| (level(told, "old_level"), level(told, "new_level")))
         .collect()
-}
-
-fn wait_until_past(client: &mut Client, time: &str) {
-    wait_until("the time has come", DEADLINE, || {
-        let query = "SELECT clock_timestamp() > $1::text::timestamptz";
-        let row = client.query_one(query, &[&time]).expect(query);
-        row.get::<_, bool>(0).then_some(())
-    })
-    .expect("it comes");
 }
 
 fn some(level: &str) -> Option<String> {

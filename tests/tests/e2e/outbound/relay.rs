@@ -2,6 +2,7 @@
 
 use deed_tests::event::{Clock, id};
 use deed_tests::outbound::watch;
+use deed_tests::owner::apply;
 use deed_tests::process::{Process, Signal, wait_until};
 use deed_tests::stage::{DEADLINE, Line, OUTBOUND, PLACE, own_kafka};
 use postgres::Client;
@@ -36,27 +37,24 @@ fn a_stopped_relay_is_fenced_and_stands_by() {
     write_down(&mut admin);
     let mut clock = Clock::default();
     let mut n = 0;
-    let mut apply = |client: &mut Client| {
+    let mut create = |client: &mut Client| {
         n += 1;
         let event = clock.created(id(&format!("fenced {n}")), id("anne"), "Plan");
-        let envelope = event.envelope().to_string();
-        client
-            .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-            .expect("applied");
+        apply(client, &event);
     };
-    apply(&mut admin);
+    create(&mut admin);
     let mut first = relay(&line, "first");
     wait_until_relayed(&line);
 
     // The name of its producer belongs to the outbox; whoever takes it up next fences it.
     first.signal(Signal::STOP);
-    apply(&mut admin);
+    create(&mut admin);
     let mut second = relay(&line, "second");
     wait_for_log(&mut second, "this relay is at work");
     wait_until_relayed(&line);
     first.signal(Signal::CONT);
     wait_for_log(&mut first, "another relay is at work");
-    apply(&mut admin);
+    create(&mut admin);
     wait_until_relayed(&line);
 
     // In the broker: a producer of that name with a transaction half done, until a relay starts.
@@ -75,7 +73,7 @@ fn a_stopped_relay_is_fenced_and_stands_by() {
         .map_err(|(error, _)| error)
         .expect("sent");
     zombie.flush(DEADLINE).expect("the broker has it");
-    apply(&mut admin);
+    create(&mut admin);
     let third = relay(&line, "third");
     wait_until_relayed(&line);
     let refused = zombie.commit_transaction(DEADLINE).expect_err("fenced");
@@ -111,10 +109,7 @@ fn expiries_are_told_once_by_two_relays() {
             clock.created(document, anne, "Plan"),
             clock.granted_until(document, reader, "viewer", anne, &soon),
         ] {
-            let envelope = event.envelope().to_string();
-            admin
-                .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-                .expect("applied");
+            apply(&mut admin, &event);
         }
         watch(&mut admin, reader, document, "test");
     }
@@ -166,14 +161,35 @@ fn a_relay_that_can_not_reach_kafka_keeps_no_other_from_it() {
     let mut astray = spec.start(&PLACE).expect("relay");
     wait_for_log(&mut astray, "this relay is at work");
     let event = Clock::default().created(id("plan"), id("anne"), "Plan");
-    let envelope = event.envelope().to_string();
-    admin
-        .execute("SELECT deed.apply($1::text::jsonb)", &[&envelope])
-        .expect("applied");
+    apply(&mut admin, &event);
     let other = relay(&line, "other");
     wait_until_relayed(&line);
     wait_for_log(&mut astray, "is kafka_bootstrap right");
     assert_arrived(&told(&mut admin), &kafka.read(OUTBOUND).expect("read"));
     astray.stop(DEADLINE).expect("stops");
     drop(other);
+}
+
+/// Events wait until the topic is there.
+#[test]
+fn a_topic_that_is_missing_is_waited_for() {
+    let kafka = own_kafka("topicless-kafka");
+    kafka.delete_topic(OUTBOUND).expect("deleted");
+    let line = Line::new(
+        &kafka,
+        deed_tests::stage::shared_postgres(),
+        "topicless",
+        &[("events", 1)],
+    );
+    let mut admin = line.admin();
+    write_down(&mut admin);
+    let mut relay = relay(&line, "early");
+    apply(
+        &mut admin,
+        &Clock::default().created(id("plan"), id("anne"), "Plan"),
+    );
+    wait_for_log(&mut relay, "is there such a topic?");
+    kafka.create_topic(OUTBOUND, 1).expect("topic");
+    wait_until_relayed(&line);
+    assert_arrived(&told(&mut admin), &kafka.read(OUTBOUND).expect("read"));
 }
