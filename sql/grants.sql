@@ -5,24 +5,36 @@
 
 GRANT USAGE ON SCHEMA deed TO deed_consumer, deed_operator, deed_service, deed_api;
 
--- Both run with the rights of the extension's owner: the consumer touches no table itself.
+-- They run with the rights of the extension's owner. Whoever reads and applies any record may see those that could
+-- not be applied, apply them again, and go back in the log: so the consumer's login does for its own subcommands.
 GRANT EXECUTE ON FUNCTION
+  deed.claim(text, text, integer, uuid, text),
   deed.claim(text, text, integer, uuid),
   deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[],
+    integer[], bytea[], bytea[], bytea[], boolean, text, text),
+  deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[],
     integer[], bytea[], bytea[], bytea[]),
+  deed.stop_partition(text, text, integer, bigint, text),
   deed.settle(uuid),
+  deed.next_outbox_events(bigint[], integer),
   deed.next_events(bigint[], integer),
+  deed.next_dead_letters(bigint[], integer),
   deed.outbox_id(),
   deed.release_relay(uuid)
 TO deed_consumer;
+GRANT SELECT ON deed.quarantine, deed.stream_position TO deed_consumer, deed_operator;
+GRANT EXECUTE ON FUNCTION
+  deed.reset_position(text, text, integer, bigint),
+  deed.reset_position(text, text, integer),
+  deed.redrive(bigint[]),
+  deed.backlog()
+TO deed_consumer, deed_operator;
 
-GRANT SELECT ON deed.quarantine, deed.stream_position, deed.orphaned_documents, deed.outbox, deed.mark,
-  deed.lease, deed.watched, deed.relay TO deed_operator;
+GRANT SELECT ON deed.orphaned_documents, deed.outbox, deed.dead_letter, deed.mark, deed.lease, deed.watched,
+  deed.relay TO deed_operator;
 -- A record that can never be read is dropped by hand.
 GRANT DELETE ON deed.quarantine TO deed_operator;
 GRANT EXECUTE ON FUNCTION
-  deed.reset_position(text, text, integer),
-  deed.redrive(bigint[]),
   deed.everyone(),
   deed.users()
 TO deed_operator;

@@ -10,18 +10,17 @@ use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc as async_mpsc;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::batch::Record;
-use crate::database::Database;
 use crate::messages::{End, Item, PartitionId, Report, What};
-use crate::partition::Partition;
+use crate::metrics;
+use crate::partition::{Partition, Shared};
 use crate::partition_list::{ids, one};
 use crate::rebalance::Context;
-use crate::topics::Topics;
 
 /// A partition with this much waiting to be applied is paused in Kafka ...
 const FULL: usize = 8 << 20;
@@ -29,6 +28,8 @@ const FULL: usize = 8 << 20;
 const DRAINED: usize = FULL / 2;
 /// How long a rebalance waits for the claims: far below any session's timeout.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks for offsets that are no records.
+const LOOK: Duration = Duration::from_secs(1);
 /// After Kafka's client refused an assignment.
 const REFUSED_WAIT: Duration = Duration::from_secs(2);
 
@@ -39,10 +40,8 @@ type Client = BaseConsumer<Context>;
 /// The partitions, each with its task.
 pub struct Assignment {
     runtime: Handle,
-    database: Database,
-    topics: Topics,
-    applied: Arc<Notify>,
-    shutdown: watch::Receiver<bool>,
+    shared: Shared,
+    looked: Instant,
     reports: mpsc::Receiver<Report>,
     report: mpsc::Sender<Report>,
     generation: u64,
@@ -56,6 +55,8 @@ struct Held {
     task: JoinHandle<()>,
     /// The next record wanted; none while the client doesn't fetch, for want of a claim.
     next: Option<Offset>,
+    /// What the client said to have fetched when it was told to begin: of the time before, and of no use.
+    stale: Option<i64>,
     paused: bool,
 }
 
@@ -68,31 +69,24 @@ impl Drop for Held {
 
 impl Assignment {
     /// Nothing yet.
-    pub fn new(
-        runtime: Handle,
-        database: Database,
-        topics: Topics,
-        applied: Arc<Notify>,
-        shutdown: watch::Receiver<bool>,
-    ) -> Self {
+    pub fn new(runtime: Handle, shared: Shared) -> Self {
         let (report, reports) = mpsc::channel();
-        let held = HashMap::new();
         Assignment {
             runtime,
-            database,
-            topics,
-            applied,
-            shutdown,
+            shared,
+            looked: Instant::now(),
             reports,
             report,
             generation: 0,
-            held,
+            held: HashMap::new(),
         }
     }
 
     /// The group gave these partitions: claims them, and waits a bounded time for Postgres. Those
     /// that it does not give in time follow from [`settle`](Self::settle).
     pub fn assigned(&mut self, client: &Client, list: &TopicPartitionList) {
+        metrics::rebalance();
+        self.shared.health.heard("group", Ok(()));
         let mut waiting = ids(list);
         for id in &waiting {
             self.start(id.clone(), Duration::ZERO);
@@ -130,6 +124,7 @@ impl Assignment {
 
     /// The group took these partitions, or lost track of this process.
     pub fn revoked(&mut self, client: &Client, list: &TopicPartitionList) {
+        metrics::rebalance();
         let mut fetched = TopicPartitionList::new();
         for id in ids(list) {
             if self
@@ -139,6 +134,7 @@ impl Assignment {
             {
                 fetched.add_partition(&id.topic, id.partition);
             }
+            self.shared.health.gone(&id);
             info!(of = %id, lost = client.assignment_lost(), "partition revoked");
         }
         let done = match client.rebalance_protocol() {
@@ -186,6 +182,39 @@ impl Assignment {
                 told(client.resume(&one(id)), "resuming");
             }
         }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            self.pass(client);
+        }
+    }
+
+    /// Behind its last record a log may have offsets that are no records: markers of transactions, records of aborted ones.
+    /// Left unapplied, they would look like a lag, and like a lost part of the log once that is cut behind them.
+    fn pass(&mut self, client: &Client) {
+        let Ok(positions) = client.position() else {
+            return;
+        };
+        for position in positions.elements() {
+            let id = PartitionId {
+                topic: position.topic().to_owned(),
+                partition: position.partition(),
+            };
+            let Some(held) = self.held.get_mut(&id) else {
+                continue;
+            };
+            let (Offset::Offset(fetched), Some(next)) = (position.offset(), held.next) else {
+                held.stale = None;
+                continue;
+            };
+            if held.stale == Some(fetched) {
+                continue;
+            }
+            held.stale = None;
+            if next.to_raw().is_none_or(|next| next < fetched) {
+                held.next = Some(Offset::Offset(fetched));
+                let _ = held.inbox.send(Item::Passed(fetched));
+            }
+        }
     }
 
     /// Whether a partition waits to be resumed.
@@ -195,7 +224,7 @@ impl Assignment {
 
     /// Kafka refused the offset of one of the partitions, without saying of which.
     pub fn refused(&mut self, client: &Client) {
-        self.topics.look();
+        self.shared.topics.look();
         let positions = client.position().unwrap_or_default();
         for (id, held) in &self.held {
             let fetched = positions
@@ -214,7 +243,7 @@ impl Assignment {
 
     /// A topic is unknown to the broker.
     pub fn look(&self) {
-        self.topics.look();
+        self.shared.topics.look();
     }
 
     /// Waits for the statements under way, and for no others: the tasks were told to end.
@@ -245,12 +274,9 @@ impl Assignment {
         let partition = Partition {
             id: id.clone(),
             generation: self.generation,
-            database: self.database.clone(),
-            topics: self.topics.clone(),
+            shared: self.shared.clone(),
             reports: self.report.clone(),
             load: load.clone(),
-            applied: self.applied.clone(),
-            shutdown: self.shutdown.clone(),
         };
         let task = self.runtime.spawn(partition.run(items, delay));
         let generation = self.generation;
@@ -262,6 +288,7 @@ impl Assignment {
                 load,
                 task,
                 next: None,
+                stale: None,
                 paused: false,
             },
         );
@@ -288,7 +315,7 @@ impl Assignment {
                     debug!(of = %id, %error, "Kafka is not told the position");
                 }
             }
-            What::Ended(End::Stopped) => self.stop_fetching(client, &id),
+            What::Stopped => self.stop_fetching(client, &id),
             What::Ended(End::Reclaim(delay)) => {
                 self.stop_fetching(client, &id);
                 self.start(id, delay);

@@ -70,7 +70,7 @@ fn headers<H: Headers>(headers: &H) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         .collect()
 }
 
-/// Records of one partition, in order: at least one.
+/// Records of one partition, in order, and where the next batch begins.
 #[derive(Debug)]
 pub struct Batch {
     records: Vec<Record>,
@@ -81,13 +81,42 @@ pub struct Batch {
 impl Batch {
     /// A batch that starts with this record.
     pub fn new(first: Record) -> Self {
+        Batch::of(vec![first])
+    }
+
+    fn of(records: Vec<Record>) -> Self {
         let mut batch = Batch {
-            records: Vec::new(),
+            records: Vec::with_capacity(records.len()),
             weight: 0,
             next_offset: 0,
         };
-        batch.push(first);
+        for record in records {
+            batch.push(record);
+        }
         batch
+    }
+
+    /// No record, but the log goes on at this offset.
+    pub fn passing(next_offset: i64) -> Self {
+        let mut batch = Batch::of(Vec::new());
+        batch.next_offset = next_offset;
+        batch
+    }
+
+    /// What comes behind the last record, up to this offset, is none: markers of transactions, or compacted away.
+    pub fn pass(&mut self, next_offset: i64) {
+        self.next_offset = self.next_offset.max(next_offset);
+    }
+
+    /// The earlier and the later half of its records; itself when there is but one.
+    pub fn halves(mut self) -> Result<(Batch, Batch), Batch> {
+        if self.records.len() < 2 {
+            return Err(self);
+        }
+        let later = self.records.split_off(self.records.len() / 2);
+        let (earlier, mut later) = (Batch::of(self.records), Batch::of(later));
+        later.pass(self.next_offset);
+        Ok((earlier, later))
     }
 
     /// Adds the next record.
@@ -105,6 +134,12 @@ impl Batch {
     /// The weight of its records together.
     pub fn weight(&self) -> usize {
         self.weight
+    }
+
+    /// Kafka's time of its last record: milliseconds since 1970.
+    pub fn timestamp(&self) -> Option<i64> {
+        let last = self.records.last().map(|record| record.timestamp);
+        last.filter(|millis| *millis >= 0)
     }
 
     /// How many records it has.

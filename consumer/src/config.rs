@@ -1,16 +1,25 @@
 //! Settings: defaults, then the file, then the environment, then the flags.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
+use figment::Figment;
 use figment::providers::{Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::value::Dict;
 use serde::Deserialize;
 
 use crate::cli::Flags;
 use crate::error::Error;
 use crate::kafka;
+
+mod errors;
+mod layers;
+mod print;
+
+pub use errors::Errors;
+use layers::{Texts, flatten};
 
 /// The settings, checked.
 #[derive(Debug)]
@@ -25,13 +34,51 @@ pub struct Config {
     pub topics: Vec<String>,
     /// librdkafka's own keys, as given.
     pub kafka: BTreeMap<String, String>,
+    /// Where health and metrics are served.
+    pub http_listen: SocketAddr,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// To end in, after a signal.
+    pub shutdown_timeout: Duration,
+    /// What becomes of records that can't be applied.
+    pub errors: Errors,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// An object a line.
+    Json,
 }
 
 const FILE: &str = "deed.toml";
 const PREFIX: &str = "DEED_";
-const KEYS: &str = "database_url, kafka_bootstrap, group, topics and the table [kafka]";
+const KEYS: &str = "database_url, kafka_bootstrap, group, topics, http_listen, log_format, shutdown_timeout, \
+    errors.tolerance, errors.deadletterqueue.* and the table [kafka]";
+/// Those that are one word in each layer.
+const PLAIN: [&str; 7] = [
+    "database_url",
+    "kafka_bootstrap",
+    "group",
+    "topics",
+    "http_listen",
+    "log_format",
+    "shutdown_timeout",
+];
+/// Kafka Connect's.
+const ERRORS: [&str; 4] = [
+    "errors.tolerance",
+    "errors.deadletterqueue.topic.name",
+    "errors.deadletterqueue.topic.replication.factor",
+    "errors.deadletterqueue.context.headers.enable",
+];
 const GROUP: &str = "deed";
 const TOPICS: [&str; 3] = ["documents", "principals", "permissions"];
+/// OpenTelemetry's port for what Prometheus reads.
+const HTTP_LISTEN: &str = "127.0.0.1:9464";
+const SHUTDOWN_TIMEOUT: u64 = 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +87,11 @@ struct Raw {
     kafka_bootstrap: Option<String>,
     group: Option<String>,
     topics: Option<Topics>,
+    http_listen: Option<String>,
+    log_format: Option<String>,
+    shutdown_timeout: Option<Seconds>,
+    #[serde(default)]
+    errors: Dict,
     #[serde(default)]
     kafka: Dict,
 }
@@ -49,6 +101,13 @@ struct Raw {
 enum Topics {
     CommaSeparated(String),
     List(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Text(String),
+    Number(u64),
 }
 
 /// Reads the settings of this process: the file, its environment, and `flags`.
@@ -79,46 +138,36 @@ fn layered(
     if let Some(path) = file {
         figment = figment.merge(Toml::file_exact(path));
     }
-    let environment = Texts {
-        source: "the environment",
-        spell: |key| format!("{PREFIX}{}", key.to_uppercase()),
-        values: environment
-            .map(|(key, value)| (key.to_lowercase(), value))
-            .collect(),
-    };
-    let given = [
-        ("database_url", &flags.database_url),
-        ("kafka_bootstrap", &flags.kafka_bootstrap),
-        ("group", &flags.group),
-        ("topics", &flags.topics),
-    ];
-    let flags = Texts {
-        source: "the command line",
-        spell: |key| format!("--{}", key.replace('_', "-")),
-        values: given
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
-            .collect(),
-    };
-    environment.refuse_unknown()?;
-    let raw: Raw = figment
-        .merge(environment)
-        .merge(flags)
-        .extract()
-        .map_err(|errors| {
-            Error::Config(
-                errors
-                    .into_iter()
-                    .map(|e| describe(&e))
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            )
-        })?;
-    raw.check()
+    let layers = [Texts::of_environment(environment)?, Texts::of_flags(flags)];
+    for layer in &layers {
+        figment = figment.merge(layer);
+    }
+    let mut raw: Raw = figment.extract().map_err(|errors| {
+        Error::Config(
+            errors
+                .into_iter()
+                .map(|e| describe(&e))
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
+    })?;
+    let (mut kafka, mut errors) = (BTreeMap::new(), BTreeMap::new());
+    flatten("[kafka]", "", std::mem::take(&mut raw.kafka), &mut kafka)?;
+    flatten(
+        "errors",
+        "errors.",
+        std::mem::take(&mut raw.errors),
+        &mut errors,
+    )?;
+    for layer in layers {
+        kafka.extend(layer.kafka);
+        errors.extend(layer.errors);
+    }
+    raw.check(kafka, Errors::read(errors)?)
 }
 
 impl Raw {
-    fn check(self) -> Result<Config, Error> {
+    fn check(self, kafka: BTreeMap<String, String>, errors: Errors) -> Result<Config, Error> {
         let database_url = required(self.database_url, "database_url")?;
         let database = database_url.parse().map_err(|error| {
             // The text may hold a password: name the key, never the value.
@@ -126,8 +175,6 @@ impl Raw {
                 "database_url: {error}; expected postgres://user@host:port/database"
             ))
         })?;
-        let mut kafka = BTreeMap::new();
-        flatten("", self.kafka, &mut kafka)?;
         for key in kafka.keys() {
             if let Some(reason) = kafka::refusal(key) {
                 return Err(Error::Config(format!(
@@ -139,14 +186,54 @@ impl Raw {
         if group.is_empty() {
             return Err(Error::Config("group: expected a name, got nothing".into()));
         }
+        let topics = topics(self.topics)?;
+        if let Some(name) = errors
+            .dead_letters
+            .as_ref()
+            .filter(|name| topics.contains(name))
+        {
+            return Err(Error::Config(format!(
+                "{}: {name:?} is among topics: a dead letter would come in again",
+                ERRORS[1]
+            )));
+        }
+        let http_listen = self.http_listen.unwrap_or_else(|| HTTP_LISTEN.to_owned());
         Ok(Config {
             database,
             kafka_bootstrap: required(self.kafka_bootstrap, "kafka_bootstrap")?,
             group,
-            topics: topics(self.topics)?,
+            topics,
             kafka,
+            http_listen: http_listen.parse().map_err(|_| {
+                Error::Config(format!(
+                    "http_listen: expected an address and a port, such as {HTTP_LISTEN} or 0.0.0.0:9464, got {http_listen:?}"
+                ))
+            })?,
+            log_format: match self.log_format.as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(other) => {
+                    return Err(Error::Config(format!(
+                        "log_format: expected text or json, got {other:?}"
+                    )));
+                }
+            },
+            shutdown_timeout: seconds(self.shutdown_timeout)?,
+            errors,
         })
     }
+}
+
+fn seconds(given: Option<Seconds>) -> Result<Duration, Error> {
+    let seconds = match given {
+        None => Some(SHUTDOWN_TIMEOUT),
+        Some(Seconds::Number(number)) => Some(number),
+        Some(Seconds::Text(text)) => text.parse().ok(),
+    };
+    let possible = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    possible
+        .map(Duration::from_secs)
+        .ok_or_else(|| Error::Config("shutdown_timeout: expected whole seconds, 1 to 3600".into()))
 }
 
 fn required(value: Option<String>, key: &str) -> Result<String, Error> {
@@ -173,13 +260,7 @@ fn topics(given: Option<Topics>) -> Result<Vec<String>, Error> {
         return Err(Error::Config("topics: expected at least one".into()));
     }
     for (at, name) in names.iter().enumerate() {
-        // librdkafka would read a name that starts with ^ as a pattern.
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > 249 || !name.chars().all(legal) {
-            return Err(Error::Config(format!(
-                "topics: {name:?} is no topic name: expected 1 to 249 letters, digits, '.', '_' or '-'"
-            )));
-        }
+        topic_name("topics", name)?;
         if names[..at].contains(name) {
             return Err(Error::Config(format!("topics: {name:?} is given twice")));
         }
@@ -187,32 +268,15 @@ fn topics(given: Option<Topics>) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// librdkafka's keys have dots, which TOML reads as nesting unless they are quoted: both are taken.
-fn flatten(prefix: &str, table: Dict, into: &mut BTreeMap<String, String>) -> Result<(), Error> {
-    for (key, value) in table {
-        let key = format!("{prefix}{key}");
-        let text = match value {
-            Value::Dict(_, inner) => {
-                flatten(&format!("{key}."), inner, into)?;
-                continue;
-            }
-            Value::String(_, text) => text,
-            Value::Bool(_, value) => value.to_string(),
-            Value::Num(_, number) => match number.to_i128() {
-                Some(number) => number.to_string(),
-                None => return Err(unfit(&key)),
-            },
-            _ => return Err(unfit(&key)),
-        };
-        into.insert(key, text);
+/// librdkafka would read a name that starts with ^ as a pattern.
+fn topic_name(key: &str, name: &str) -> Result<(), Error> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match !name.is_empty() && name.len() <= 249 && name.chars().all(legal) {
+        true => Ok(()),
+        false => Err(Error::Config(format!(
+            "{key}: {name:?} is no topic name: expected 1 to 249 letters, digits, '.', '_' or '-'"
+        ))),
     }
-    Ok(())
-}
-
-fn unfit(key: &str) -> Error {
-    Error::Config(format!(
-        "[kafka] \"{key}\": expected a string, a whole number or a boolean"
-    ))
 }
 
 fn describe(error: &figment::Error) -> String {
@@ -234,47 +298,6 @@ fn describe(error: &figment::Error) -> String {
 
 fn unknown(key: &str, source: &str) -> String {
     format!("unknown key {key}{source}: expected {KEYS}")
-}
-
-/// A layer of plain texts. figment's own environment layer would guess types, and take a group
-/// named 7 for a number.
-struct Texts {
-    source: &'static str,
-    spell: fn(&str) -> String,
-    values: BTreeMap<String, String>,
-}
-
-impl Texts {
-    fn refuse_unknown(&self) -> Result<(), Error> {
-        let known = ["database_url", "kafka_bootstrap", "group", "topics"];
-        match self
-            .values
-            .keys()
-            .find(|key| !known.contains(&key.as_str()))
-        {
-            Some(key) => Err(Error::Config(format!(
-                "unknown key {} in {}: expected {}",
-                (self.spell)(key),
-                self.source,
-                known.map(self.spell).join(", ")
-            ))),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Provider for Texts {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.source)
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let dict = self
-            .values
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone().into()));
-        Ok(Profile::Default.collect(dict.collect::<Dict>()))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use rdkafka::ClientConfig;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::error::Error;
 
 /// Why a key of `[kafka]` may not be set, or none when it may.
 pub fn refusal(key: &str) -> Option<&'static str> {
@@ -34,6 +35,11 @@ const OF_MEMBERS: [&str; 3] = [
     "group.protocol",
     "partition.assignment.strategy",
 ];
+
+/// The client's own name within the group, where it has one.
+pub fn instance(config: &Config) -> Option<&str> {
+    config.kafka.get(OF_MEMBERS[0]).map(String::as_str)
+}
 
 /// For the member of the group.
 pub fn consumer(config: &Config) -> ClientConfig {
@@ -102,4 +108,12 @@ fn common(client: &mut ClientConfig, config: &Config) {
         client.set(key, value);
     }
     client.set("bootstrap.servers", &config.kafka_bootstrap);
+}
+
+/// Has librdkafka look at its keys, without connecting.
+pub fn check(config: &Config) -> Result<(), Error> {
+    for client in [consumer(config), producer(config, Uuid::nil())] {
+        client.create_native_config()?;
+    }
+    Ok(())
 }

@@ -3,31 +3,39 @@
 //! It never reads what an event means. The map:
 //!
 //! - [`cli`] and [`config`]: what it is told; [`kafka`] is what it tells librdkafka
+//! - [`instance`]: a process that runs until a signal; [`commands`]: the operator's, which ask and end
 //! - [`run`]: the polling loop of what comes in; [`rebalance`] what librdkafka calls from it; [`assignment`] the
 //!   partitions of this process, and [`partition_list`] their lists in librdkafka's words;
 //!   [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
 //!   what a failed one means; [`messages`] go between it and the polling loop
-//! - [`relay`]: the outbox's events on their way out, through [`outlet`]
-//! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them
+//! - [`relay`]: the outbox's events on their way out, through [`outlet`]; [`dead_letters`] their topics
+//! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them; [`lag`] over their ends
+//! - [`health`] is what the process knows of itself, [`metrics`] what it counts, [`backlog`] what waits in the
+//!   database; [`http`] serves them
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
 mod assignment;
+mod backlog;
 mod batch;
 mod cli;
+mod commands;
 mod config;
 mod database;
+mod dead_letters;
 mod error;
+mod health;
+mod http;
+mod instance;
 mod kafka;
+mod lag;
 mod log_limit;
 mod messages;
+mod metrics;
 mod outlet;
 mod partition;
 mod partition_list;
@@ -38,19 +46,72 @@ mod topic_id;
 mod topics;
 mod verdict;
 
-use database::Database;
-use relay::Relay;
+use cli::Command;
+use config::{Config, LogFormat};
+use error::Error;
 
 /// The pool warns of each connection that it replaces; what its loss meant is told elsewhere.
 const LOG: &str = "info,deadpool.postgres=error";
+/// For the operator's subcommands, whose output is the answer.
+const QUIET: &str = "error,rdkafka=off,librdkafka=off";
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
-    tracing_subscriber::fmt()
+    let goes_on = matches!(
+        cli.command,
+        Some(Command::Run | Command::Ingest | Command::Relay)
+    );
+    let config = config::load(&cli.flags);
+    let format = config
+        .as_ref()
+        .map_or(LogFormat::Text, |config| config.log_format);
+    log(format, if goes_on { LOG } else { QUIET });
+    let done = config.and_then(|config| match &cli.command {
+        _ if cli.print_config => {
+            print!("{config}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ if cli.check_config => kafka::check(&config).map(|()| {
+            println!("the settings are right");
+            ExitCode::SUCCESS
+        }),
+        None => {
+            let missing = cli::Cli::command().error(
+                clap::error::ErrorKind::MissingSubcommand,
+                "expected a subcommand: run, ingest, relay, status, quarantine or reset",
+            );
+            missing.exit()
+        }
+        Some(command) if goes_on => go_on(command, config).map(|()| ExitCode::SUCCESS),
+        Some(command) => answer(command, &config),
+    });
+    done.unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        error.exit_code()
+    })
+}
+
+fn log(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .thread_name("partitions")
+        .enable_all();
+    Ok(builder.build()?)
+}
+
+fn go_on(command: &Command, config: Config) -> Result<(), Error> {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!("{panic}");
         // Off the polling thread, which catches those of rdkafka's headers, it would leave a
@@ -59,66 +120,22 @@ fn main() -> ExitCode {
             std::process::exit(1);
         }
     }));
-    match start(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            error.exit_code()
-        }
-    }
-}
-
-fn start(cli: &cli::Cli) -> Result<(), error::Error> {
-    let config = Arc::new(config::load(&cli.flags)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("partitions")
-        .enable_all()
-        .build()?;
-    let (ending, shutdown) = watch::channel(false);
-    let ending = Arc::new(ending);
-    let (mut term, mut int) = {
-        let _context = runtime.enter();
-        (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        )
-    };
-    runtime.spawn({
-        let ending = ending.clone();
-        async move {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            let _ = ending.send(true);
-        }
-    });
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        kafka = config.kafka_bootstrap,
-        database = database::hosts(&config.database),
-        "deed-consumer starts"
-    );
-    let database = Database::new(&config.database, &config.group)?;
-    let applied = Arc::new(Notify::new());
-    let relay = Relay {
-        // Of its own, so that it never waits for a partition to give a connection back.
-        database: Database::new(&config.database, &config.group)?,
-        runtime: runtime.handle().clone(),
-        applied: applied.clone(),
-        shutdown: shutdown.clone(),
-    };
-    let ingest = || run::run(&config, runtime.handle(), database, applied, shutdown);
-    let done = match cli.command {
-        cli::Command::Ingest => ingest(),
-        cli::Command::Relay => relay.run(&config),
-        // Whichever ends, by a signal or an error, ends the other.
-        cli::Command::Run => {
-            let relay = relay.spawn(&config, &ending)?;
-            let done = ingest();
-            let _ = ending.send(true);
-            done.and(relay::join(relay))
-        }
-    };
+    let metrics = metrics::install()?;
+    let runtime = runtime()?;
+    let done = instance::run(command, config, &runtime, metrics);
     // A statement that hangs must not keep the process.
     runtime.shutdown_background();
     done
+}
+
+fn answer(command: &Command, config: &Config) -> Result<ExitCode, Error> {
+    let database = database::Database::new(&config.database, &config.group)?;
+    let done = runtime()?.block_on(commands::run(command, config, &database));
+    Ok(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("error: {failed}");
+            ExitCode::FAILURE
+        }
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::batch::Record;
 
 /// A partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId {
     /// Its topic.
     pub topic: String,
@@ -24,6 +24,8 @@ impl fmt::Display for PartitionId {
 pub enum Item {
     /// The next record.
     Record(Record),
+    /// All records below this offset were sent before: what else is there is none.
+    Passed(i64),
     /// Kafka refused an offset, perhaps this one, from which this partition goes on; none is the
     /// log's beginning.
     Refused(Option<i64>),
@@ -47,6 +49,8 @@ pub enum What {
     Delayed,
     /// Everything below this offset is applied.
     Applied(i64),
+    /// No records are wanted until it is claimed again.
+    Stopped,
     /// The task ended: what it was sent and did not apply is void.
     Ended(End),
 }
@@ -56,8 +60,6 @@ pub enum What {
 pub enum End {
     /// To be claimed again, after this long.
     Reclaim(Duration),
-    /// Stays stopped until a person does something.
-    Stopped,
     /// The process ends, or the partition was taken away.
     Shutdown,
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::client::Client;
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::message::{Header, OwnedHeaders, ToBytes};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::util::Timeout;
 use uuid::Uuid;
 
@@ -38,11 +39,38 @@ pub struct Event {
     pub data: String,
     /// CloudEvents `time`, in RFC 3339.
     pub time: String,
+    /// The trace that it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// A quarantined record on its way to a dead-letter topic.
+pub struct DeadLetter {
+    /// Its place among them.
+    pub seq: i64,
+    /// That topic.
+    pub destination: String,
+    /// As the record had it.
+    pub key: Option<Vec<u8>>,
+    /// As the record had them, in order.
+    pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// As the record had it.
+    pub payload: Option<Vec<u8>>,
+    /// Who could not apply it.
+    pub group: String,
+    /// Where it came from.
+    pub topic: String,
+    /// Where it came from.
+    pub partition: i32,
+    /// Its place there.
+    pub offset: i64,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// The producer of one relay.
 pub struct Outlet {
     producer: BaseProducer,
+    context_headers: bool,
     is_ready: bool,
     opened: Instant,
 }
@@ -53,6 +81,7 @@ impl Outlet {
         let producer = BaseProducer::from_config(&kafka::producer(config, outbox))?;
         Ok(Outlet {
             producer,
+            context_headers: config.errors.context_headers,
             is_ready: false,
             opened: Instant::now(),
         })
@@ -72,12 +101,15 @@ impl Outlet {
         Ok(self.is_ready)
     }
 
-    /// Publishes the events in one transaction, in order; an error leaves open whether they were. It ends within
+    /// Publishes them in one transaction, in order; an error leaves open whether they were. It ends within
     /// the transaction's timeout. Behind an error the outlet is of no use.
-    pub fn publish(&self, events: &[Event]) -> KafkaResult<()> {
+    pub fn publish(&self, events: &[Event], letters: &[DeadLetter]) -> KafkaResult<()> {
         self.producer.begin_transaction()?;
         for event in events {
             self.send(event)?;
+        }
+        for letter in letters {
+            self.send_letter(letter)?;
         }
         // Committing waits for them too, but looks only every 100 ms (rdkafka 0.39, `BaseProducer::flush`). Those that can't be
         // delivered fail within the transaction's timeout.
@@ -86,6 +118,11 @@ impl Outlet {
         }
         // Bounded by the transaction's own timeout; a shorter one could leave the client in doubt of its state.
         self.producer.commit_transaction(Timeout::Never)
+    }
+
+    /// The client, for questions.
+    pub fn client(&self) -> &Client<DefaultProducerContext> {
+        self.producer.client()
     }
 
     fn send(&self, event: &Event) -> KafkaResult<()> {
@@ -100,18 +137,45 @@ impl Outlet {
             ("ce_time", &event.time),
             ("content-type", "application/json"),
         ];
-        let named = |key, value| Header {
-            key,
-            value: Some(value),
-        };
-        let headers = headers.into_iter().fold(
-            OwnedHeaders::new_with_capacity(7),
-            |headers, (key, value)| headers.insert(named(key, value)),
-        );
-        let mut record = BaseRecord::to(TOPIC)
+        let trace = event.traceparent.as_deref();
+        let headers = headers
+            .into_iter()
+            .chain(trace.map(|trace| ("traceparent", trace)))
+            .fold(OwnedHeaders::new_with_capacity(8), add);
+        let record = BaseRecord::to(TOPIC)
             .key(&subject)
             .payload(&event.data)
             .headers(headers);
+        self.enqueue(record)
+    }
+
+    fn send_letter(&self, letter: &DeadLetter) -> KafkaResult<()> {
+        let mut headers = OwnedHeaders::new_with_capacity(letter.headers.len() + 8);
+        for (name, value) in &letter.headers {
+            headers = headers.insert(Header {
+                // The client takes names of UTF-8 only.
+                key: &String::from_utf8_lossy(name),
+                value: value.as_deref(),
+            });
+        }
+        if self.context_headers {
+            headers = context(letter)
+                .into_iter()
+                .fold(headers, |headers, (name, value)| {
+                    add(headers, (name, &value))
+                });
+        }
+        let mut record = BaseRecord::to(&letter.destination).headers(headers);
+        record.key = letter.key.as_deref();
+        record.payload = letter.payload.as_deref();
+        self.enqueue(record)
+    }
+
+    fn enqueue<K, P>(&self, mut record: BaseRecord<'_, K, P>) -> KafkaResult<()>
+    where
+        K: ToBytes + ?Sized,
+        P: ToBytes + ?Sized,
+    {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -123,4 +187,30 @@ impl Outlet {
             }
         }
     }
+}
+
+fn add(headers: OwnedHeaders, (key, value): (&str, &str)) -> OwnedHeaders {
+    headers.insert(Header {
+        key,
+        value: Some(value),
+    })
+}
+
+/// The headers of Kafka Connect's dead letters (`DeadLetterQueueReporter`), with what there is here in the place of
+/// connector, class and exception.
+fn context(letter: &DeadLetter) -> [(&'static str, String); 9] {
+    [
+        ("__connect.errors.topic", letter.topic.clone()),
+        ("__connect.errors.partition", letter.partition.to_string()),
+        ("__connect.errors.offset", letter.offset.to_string()),
+        ("__connect.errors.connector.name", letter.group.clone()),
+        ("__connect.errors.task.id", letter.partition.to_string()),
+        ("__connect.errors.stage", "TASK_PUT".to_owned()),
+        ("__connect.errors.class.name", "deed.apply_batch".to_owned()),
+        (
+            "__connect.errors.exception.class.name",
+            "deed.quarantine".to_owned(),
+        ),
+        ("__connect.errors.exception.message", letter.reason.clone()),
+    ]
 }

@@ -14,9 +14,12 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::database::{CallError, Database};
+use crate::dead_letters::Destinations;
 use crate::error::Error;
+use crate::health::Health;
 use crate::log_limit::LogLimit;
-use crate::outlet::Outlet;
+use crate::metrics;
+use crate::outlet::{DeadLetter, Outlet};
 use crate::verdict::{Verdict, advice};
 
 /// Events in one transaction of Kafka.
@@ -31,9 +34,12 @@ const KEEP: Duration = Duration::from_millis(1_000);
 const FAILED: Duration = Duration::from_millis(500);
 /// After a failure of Kafka: longer than others wait between two looks.
 const GIVEN_UP: Duration = Duration::from_millis(2_500);
-/// For Postgres at the end, and for everything.
+/// For Postgres at the end.
 const RELEASE: Duration = Duration::from_secs(1);
-const FINISH: Duration = Duration::from_secs(5);
+/// Between two looks for dead letters, which nobody waits for.
+const LETTERS: Duration = Duration::from_secs(1);
+/// Dead letters in one transaction of Kafka.
+const MOST_LETTERS: i32 = 100;
 /// Between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -43,6 +49,8 @@ pub struct Relay {
     pub database: Database,
     /// Where the calls run.
     pub runtime: Handle,
+    /// Told how it is.
+    pub health: Arc<Health>,
     /// Told when something was applied here.
     pub applied: Arc<Notify>,
     /// True when the process ends.
@@ -50,8 +58,8 @@ pub struct Relay {
 }
 
 /// Waits for a relay that was told to end. One that waits for Kafka is left: its transaction is undone, or its successor finds it done.
-pub fn join(relay: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
-    let deadline = Instant::now() + FINISH;
+pub fn join(relay: JoinHandle<Result<(), Error>>, at_most: Duration) -> Result<(), Error> {
+    let deadline = Instant::now() + at_most;
     while !relay.is_finished() && Instant::now() < deadline {
         std::thread::sleep(LOOK);
     }
@@ -62,6 +70,18 @@ pub fn join(relay: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// Where a relay stands between two steps.
+#[derive(Default)]
+struct Work {
+    outlet: Option<Outlet>,
+    /// What Kafka has and the outbox has too.
+    published: Vec<i64>,
+    published_letters: Vec<i64>,
+    /// None has the next step look.
+    letters_looked: Option<Instant>,
+    destinations: Destinations,
 }
 
 /// Whether this relay is at work; it is told in the log when that changes.
@@ -93,12 +113,12 @@ impl Relay {
     pub fn run(self, config: &Config) -> Result<(), Error> {
         let name = Uuid::new_v4();
         let mut turn = Turn::Unknown;
-        let mut outlet = None;
-        let mut published = Vec::new();
+        let mut work = Work::default();
         let mut limit = LogLimit::default();
         info!(relay = %name, topic = crate::outlet::TOPIC, "relay starts");
         while !*self.shutdown.borrow() {
-            let done = self.step(config, name, &mut outlet, &mut published);
+            self.health.step("relaying");
+            let done = self.step(config, name, &mut work);
             let now = match done {
                 Ok(Step::More) => Turn::Own,
                 Ok(Step::Nothing) => {
@@ -106,15 +126,18 @@ impl Relay {
                     Turn::Own
                 }
                 Ok(Step::Other) => {
-                    outlet = None;
+                    work.outlet = None;
                     self.pause(STANDBY);
                     Turn::Other
                 }
                 Err(Failed::Ending) => break,
                 Err(Failed::Config(error)) => return Err(error),
                 Err(Failed::Database(error)) => {
+                    self.health
+                        .heard("relay", Err(format!("Postgres: {error}")));
                     // Behind a failover to an older state the same places may be other events'.
-                    published.clear();
+                    work.published.clear();
+                    work.published_letters.clear();
                     if limit.passes() {
                         tell(&error);
                     }
@@ -124,7 +147,9 @@ impl Relay {
                 Err(Failed::Kafka(error)) => {
                     // What the broker made of the last transaction is not known: its successor finds out, and
                     // events that went out already go out once more, with the ids they have.
-                    outlet = None;
+                    work.outlet = None;
+                    self.health
+                        .heard("relay", Err(format!("Kafka does not take events: {error}")));
                     if limit.passes() {
                         warn!(
                             topic = crate::outlet::TOPIC,
@@ -138,16 +163,18 @@ impl Relay {
                     continue;
                 }
             };
+            self.health.heard("relay", Ok(()));
             if now != turn {
                 match now {
                     Turn::Own => info!(relay = %name, "this relay is at work"),
                     _ => info!(relay = %name, "another relay is at work: standing by"),
                 }
+                metrics::relay_active(now == Turn::Own);
                 turn = now;
             }
         }
         if turn == Turn::Own {
-            let taken_out = self.database.next_events(&published, 0);
+            let taken_out = self.take_out(&mut work);
             // What is not taken out goes out again.
             let _ = self
                 .runtime
@@ -158,47 +185,83 @@ impl Relay {
         Ok(())
     }
 
-    fn step(
-        &self,
-        config: &Config,
-        name: Uuid,
-        outlet: &mut Option<Outlet>,
-        published: &mut Vec<i64>,
-    ) -> Result<Step, Failed> {
+    fn step(&self, config: &Config, name: Uuid, work: &mut Work) -> Result<Step, Failed> {
         let settled = self.call(self.database.settle(name))?;
         let Some(more) = settled else {
             // Another one takes what this one has published for unpublished, and publishes it again.
-            published.clear();
+            work.published.clear();
+            work.published_letters.clear();
             return Ok(Step::Other);
         };
-        let outlet = match outlet {
+        let outlet = match &mut work.outlet {
             Some(outlet) => outlet,
-            None => {
+            none => {
                 let outbox = self.call(self.database.outbox_id())?;
-                outlet.insert(Outlet::new(config, outbox)?)
+                none.insert(Outlet::new(config, outbox)?)
             }
         };
         // Settling goes on meanwhile.
         if !outlet.is_ready()? {
             return Ok(Step::More);
         }
-        // A statement of its own, which is over before anything is sent here: else this process, stopped meanwhile, would keep
+        // Statements of their own, which are over before anything is sent here: else this process, stopped meanwhile, would keep
         // the rows locked.
-        if !published.is_empty() {
-            self.call(self.database.next_events(published, 0))?;
-            published.clear();
-        }
+        self.call(self.take_out(work))?;
         let events = self.call(self.database.next_events(&[], MOST))?;
-        if events.is_empty() {
+        let letters = self.letters(config, work)?;
+        let Some(outlet) = work
+            .outlet
+            .as_ref()
+            .filter(|_| !events.is_empty() || !letters.is_empty())
+        else {
             return Ok(if more { Step::More } else { Step::Nothing });
-        }
+        };
         let keeping = self.runtime.spawn(keep(self.database.clone(), name));
-        let published_all = outlet.publish(&events);
+        let began = Instant::now();
+        let published_all = outlet.publish(&events, &letters);
         keeping.abort();
         published_all?;
-        debug!(events = events.len(), "relayed");
-        *published = events.iter().map(|event| event.seq).collect();
+        metrics::relayed(events.len(), began.elapsed());
+        debug!(events = events.len(), letters = letters.len(), "relayed");
+        work.published = events.iter().map(|event| event.seq).collect();
+        work.published_letters = letters.iter().map(|letter| letter.seq).collect();
         Ok(Step::More)
+    }
+
+    /// The dead letters that can go out, now and then.
+    fn letters(&self, config: &Config, work: &mut Work) -> Result<Vec<DeadLetter>, Failed> {
+        if work
+            .letters_looked
+            .is_some_and(|last| last.elapsed() < LETTERS)
+        {
+            return Ok(Vec::new());
+        }
+        let mut letters = self.call(self.database.next_dead_letters(&[], MOST_LETTERS))?;
+        if let Some(outlet) = &work.outlet {
+            let to = &mut work.destinations;
+            let ready = letters.iter().take_while(|letter| {
+                to.is_there(config, &self.runtime, outlet, &letter.destination)
+            });
+            let ready = ready.count();
+            letters.truncate(ready);
+        }
+        // While there are some, there may be more.
+        work.letters_looked = letters.is_empty().then(Instant::now);
+        Ok(letters)
+    }
+
+    /// Takes what is published out of the database.
+    async fn take_out(&self, work: &mut Work) -> Result<(), CallError> {
+        if !work.published.is_empty() {
+            self.database.next_events(&work.published, 0).await?;
+            work.published.clear();
+        }
+        if !work.published_letters.is_empty() {
+            let letters = &work.published_letters;
+            self.database.next_dead_letters(letters, 0).await?;
+            work.published_letters.clear();
+        }
+        Ok(())
     }
 
     /// Lets another relay take over at once.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::health::Health;
 use crate::kafka;
+use crate::lag;
 use crate::log_limit::LogLimit;
 use crate::messages::PartitionId;
 use crate::topic_id::topic_ids;
@@ -45,8 +47,9 @@ enum Ask {
 
 impl Topics {
     /// Starts to watch. Brokers that are down are no error.
-    pub fn watch(config: &Config) -> Result<Self, Error> {
-        let client = BaseConsumer::from_config_and_context(&kafka::inquirer(config), Quiet)?;
+    pub fn watch(config: &Config, health: Arc<Health>) -> Result<Self, Error> {
+        let client = Arc::new(inquirer(config)?);
+        lag::watch(client.clone(), health.clone())?;
         let names = config.topics.clone();
         let (asks, asked) = mpsc::channel();
         let (publish, seen) = watch::channel(Seen {
@@ -55,7 +58,7 @@ impl Topics {
         });
         std::thread::Builder::new()
             .name("topics".into())
-            .spawn(move || answer(&client, &names, &asked, &publish))?;
+            .spawn(move || answer(&client, &names, &asked, &publish, &health))?;
         Ok(Topics { asks, seen })
     }
 
@@ -133,6 +136,7 @@ fn answer(
     names: &[String],
     asks: &mpsc::Receiver<Ask>,
     publish: &watch::Sender<Seen>,
+    health: &Health,
 ) {
     let wanted: Vec<CString> = names
         .iter()
@@ -158,7 +162,15 @@ fn answer(
         // Errors of the connection wait here; the group member tells of them.
         while client.poll(Duration::ZERO).is_some() {}
         let asked = Instant::now();
-        match topic_ids(client.client(), &wanted, TIMEOUT) {
+        let found = topic_ids(client.client(), &wanted, TIMEOUT);
+        health.heard(
+            "kafka",
+            found
+                .as_ref()
+                .map(drop)
+                .map_err(|code| format!("brokers do not answer: {code}")),
+        );
+        match found {
             Ok(found) => publish.send_modify(|seen| {
                 for (topic, found) in found {
                     let id = match found {
@@ -194,7 +206,16 @@ fn tell(topic: &str, id: Option<Uuid>) {
     }
 }
 
-struct Quiet;
+/// A client for questions about topics.
+pub fn inquirer(config: &Config) -> Result<BaseConsumer<Quiet>, Error> {
+    Ok(BaseConsumer::from_config_and_context(
+        &kafka::inquirer(config),
+        Quiet,
+    )?)
+}
+
+/// Leaves what ails the brokers to the group's member, which tells of it.
+pub struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {

@@ -7,6 +7,8 @@ pub enum Verdict {
     Retry,
     /// A person must mend it: the same call again, now and then.
     Park,
+    /// Something about the records: fewer of them at a time, until it is known which.
+    Divide,
     /// Another process owns the partition.
     Fenced,
     /// Postgres' position is not the one that this process goes on from: start over from it.
@@ -24,12 +26,23 @@ pub fn verdict(code: Option<&str>) -> Verdict {
         "PD010" => Verdict::Fenced,
         "PD011" | "PD013" => Verdict::Reclaim,
         "PD012" => Verdict::Recreated,
+        "PD014" => Verdict::Divide,
         // Shutting down, crashed, starting up.
         "57P01" | "57P02" | "57P03" => Verdict::Retry,
         // Serialization, deadlock, lock not available; a standby on its way to be primary.
         "40001" | "40P01" | "55P03" | "25006" => Verdict::Retry,
+        // A transaction that idled too long, for which its connection was closed.
+        "25P03" | "57P05" => Verdict::Retry,
         // Connection exceptions; insufficient resources.
         code if code.starts_with("08") || code.starts_with("53") => Verdict::Retry,
+        // Data and integrity; limits of Postgres; a defect that some record meets.
+        "XX000" => Verdict::Divide,
+        code if ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Verdict::Divide
+        }
         _ => Verdict::Park,
     }
 }
@@ -51,6 +64,7 @@ pub fn advice(code: Option<&str>) -> &'static str {
         "PD020" => {
             "an index of the extension is missing or changed: ALTER EXTENSION deed UPDATE, REINDEX it or create it again"
         }
+        "57014" => "the login's statement_timeout is too short for a batch: raise it",
         _ => "look at the message and at the server's log",
     }
 }
@@ -64,7 +78,7 @@ mod tests {
         assert_eq!(verdict(None), Verdict::Retry);
         for code in [
             "08000", "08006", "57P01", "57P02", "57P03", "53100", "53300", "40001", "40P01",
-            "55P03", "25006",
+            "55P03", "25006", "25P03",
         ] {
             assert_eq!(verdict(Some(code)), Verdict::Retry, "{code}");
         }
@@ -73,10 +87,17 @@ mod tests {
     #[test]
     fn what_a_person_must_mend_waits_for_one() {
         for code in [
-            "42883", "3F000", "42P01", "XX000", "42501", "28P01", "57014", "PD002", "PD006",
+            "42883", "3F000", "42P01", "XX001", "42501", "28P01", "57014", "PD002", "PD006",
         ] {
             assert_eq!(verdict(Some(code)), Verdict::Park, "{code}");
             assert!(!advice(Some(code)).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_record_brings_about_is_looked_for() {
+        for code in ["22021", "23502", "54000", "XX000", "PD014"] {
+            assert_eq!(verdict(Some(code)), Verdict::Divide, "{code}");
         }
     }
 

@@ -207,13 +207,36 @@ CREATE FUNCTION deed.apply_batch(
     continues_from bigint, next_offset bigint,
     offsets bigint[], timestamps bigint[], keys bytea[],
     header_counts integer[], header_names bytea[], header_values bytea[],
+    payloads bytea[],
+    tolerant boolean, dead_letter_topic text, refused_for text)
+  RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  AS 'MODULE_PATHNAME', 'deed_apply_batch_0_6';
+COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[], boolean, text, text) IS
+  'Applies the records of one partition and moves its position, in one statement; without records it only moves it. Records below the stored position are skipped. What can''t be read is quarantined, and goes to the dead-letter topic where one is given; unless the caller is tolerant it raises PD014 instead. With refused_for all records are quarantined for that reason, unread. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
+
+CREATE FUNCTION deed.apply_batch(
+    consumer_group text, topic text, partition integer, epoch bigint,
+    continues_from bigint, next_offset bigint,
+    offsets bigint[], timestamps bigint[], keys bytea[],
+    header_counts integer[], header_names bytea[], header_values bytea[],
     payloads bytea[])
   RETURNS TABLE (type text, outcome deed.apply_outcome, events bigint)
   LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 100000 ROWS 10
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   AS 'MODULE_PATHNAME', 'deed_apply_batch_0_5';
 COMMENT ON FUNCTION deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[], bytea[], bytea[], bytea[]) IS
-  'Applies the records of one partition and moves its position, in one statement. Records below the stored position are skipped; what can''t be read is quarantined. Header arrays are flattened over the batch, header_counts says how many belong to each record.';
+  'The same as a consumer of 0.5.0 calls it: tolerant, and without a dead-letter topic. It goes with 0.7.0.';
+
+CREATE FUNCTION deed.claim(
+    consumer_group text, topic text, partition integer, topic_id uuid, owner text)
+  RETURNS TABLE (epoch bigint, next_offset bigint)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER COST 10000 ROWS 1
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'deed_claim_0_6';
+COMMENT ON FUNCTION deed.claim(text, text, integer, uuid, text) IS
+  'Takes the partition over, in this name: batches of earlier owners are refused from now on, and it is no longer stopped. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
 
 CREATE FUNCTION deed.claim(consumer_group text, topic text, partition integer, topic_id uuid)
   RETURNS TABLE (epoch bigint, next_offset bigint)
@@ -221,7 +244,25 @@ CREATE FUNCTION deed.claim(consumer_group text, topic text, partition integer, t
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_claim';
 COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
-  'Takes the partition over: batches of earlier owners are refused from now on. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
+  'The same as a consumer of 0.5.0 calls it: without a name. It goes with 0.7.0.';
+
+CREATE FUNCTION deed.stop_partition(
+    consumer_group text, topic text, partition integer, epoch bigint, stopped_for text)
+  RETURNS boolean
+  LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    WITH stopped AS (
+      UPDATE deed.stream_position AS p
+      SET stopped_for = stop_partition.stopped_for, stopped_at = pg_catalog.clock_timestamp()
+      WHERE p.consumer_group = stop_partition.consumer_group
+        AND p.topic = stop_partition.topic AND p.partition = stop_partition.partition
+        AND p.epoch = coalesce(stop_partition.epoch, p.epoch)
+      RETURNING 1)
+    SELECT pg_catalog.count(*) > 0 FROM stopped;
+  END;
+COMMENT ON FUNCTION deed.stop_partition(text, text, integer, bigint, text) IS
+  'Notes why the owner with this epoch (null: whoever has it) applies nothing of the partition any more, for an operator to see. The next claim or reset takes the note away. False when that owner is none any more.';
 
 CREATE FUNCTION deed.redrive(ids bigint[])
   RETURNS TABLE (id bigint, outcome deed.apply_outcome, reason text)
@@ -231,21 +272,31 @@ CREATE FUNCTION deed.redrive(ids bigint[])
 COMMENT ON FUNCTION deed.redrive(bigint[]) IS
   'Applies quarantined records once more, as one batch. What can be read now leaves quarantine, for any order gives the same answer; what can''t be stays there with its reason. Ids that are not there give no row.';
 
-CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition integer)
+CREATE FUNCTION deed.reset_position(
+    consumer_group text, topic text, partition integer, next_offset bigint)
   RETURNS boolean
-  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
-  SET search_path = pg_catalog, pg_temp
+  LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
     WITH reset AS (
       UPDATE deed.stream_position AS p
-      SET topic_id = NULL, next_offset = NULL, epoch = p.epoch + 1
+      SET topic_id = NULL, next_offset = reset_position.next_offset, epoch = p.epoch + 1,
+        stopped_for = NULL, stopped_at = NULL
       WHERE p.consumer_group = reset_position.consumer_group
         AND p.topic = reset_position.topic AND p.partition = reset_position.partition
       RETURNING 1)
     SELECT pg_catalog.count(*) > 0 FROM reset;
   END;
+COMMENT ON FUNCTION deed.reset_position(text, text, integer, bigint) IS
+  'Has a consumer group go on in a partition from this offset, null for the log''s beginning, whatever it has applied: for a topic that was re-created, a log that was cut, or a record to be passed over. What is read again changes nothing, what is passed over is lost. False when there is no such position.';
+
+CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition integer)
+  RETURNS boolean
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp
+  RETURN deed.reset_position(consumer_group, topic, partition, NULL);
 COMMENT ON FUNCTION deed.reset_position(text, text, integer) IS
-  'Forgets where a consumer group is in a partition, for a topic that was re-created or a log that was cut: the next claim starts at the log''s beginning, which is safe because applying is idempotent. False when there is no such position.';
+  'The same from the log''s beginning.';
 
 -- Events out: watches, and what the relay does
 
@@ -278,6 +329,18 @@ CREATE FUNCTION deed.settle(relay uuid) RETURNS boolean
 COMMENT ON FUNCTION deed.settle(uuid) IS
   'Looks at a bounded number of marks, expiries and ended leases, and puts what follows into the outbox. True when there is more to do at once, false when there is not; null while another relay is at work. One that calls it every second at least keeps the work to itself.';
 
+CREATE FUNCTION deed.next_outbox_events(published bigint[], most integer)
+  RETURNS TABLE (seq bigint, id uuid, type text, subject uuid, data text, at timestamptz, traceparent text)
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1000
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    DELETE FROM deed.outbox AS o WHERE o.seq = ANY (next_outbox_events.published);
+    SELECT o.seq, o.id, o.type, o.aggregateid, o.payload::text, o.at, o.traceparent
+    FROM deed.outbox AS o ORDER BY o.seq LIMIT next_outbox_events.most;
+  END;
+COMMENT ON FUNCTION deed.next_outbox_events(bigint[], integer) IS
+  'Takes the events that are published out of the outbox, and gives the next ones, in order. They stay there until they are published.';
+
 CREATE FUNCTION deed.next_events(published bigint[], most integer)
   RETURNS TABLE (seq bigint, id uuid, type text, subject uuid, data text, at timestamptz)
   LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1000
@@ -288,7 +351,7 @@ CREATE FUNCTION deed.next_events(published bigint[], most integer)
     FROM deed.outbox AS o ORDER BY o.seq LIMIT next_events.most;
   END;
 COMMENT ON FUNCTION deed.next_events(bigint[], integer) IS
-  'Takes the events that are published out of the outbox, and gives the next ones, in order. They stay there until they are published.';
+  'The same as a relay of 0.5.0 calls it: without traces. It goes with 0.7.0.';
 
 CREATE FUNCTION deed.outbox_id() RETURNS uuid
   LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -307,3 +370,48 @@ CREATE FUNCTION deed.release_relay(relay uuid) RETURNS void
   END;
 COMMENT ON FUNCTION deed.release_relay(uuid) IS
   'Lets another relay take over at once.';
+
+CREATE FUNCTION deed.next_dead_letters(published bigint[], most integer)
+  RETURNS TABLE (seq bigint, destination text, record_key bytea, header_names bytea[], header_values bytea[],
+    payload bytea, consumer_group text, topic text, partition integer, record_offset bigint, reason text)
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 10
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    DELETE FROM deed.dead_letter AS l WHERE l.seq = ANY (next_dead_letters.published);
+    SELECT l.seq, l.destination, l.record_key,
+      ARRAY(
+        SELECT coalesce(pg_catalog.convert_to(h.entry ->> 'name', 'UTF8'),
+          pg_catalog.decode(h.entry ->> 'name_base64', 'base64'))
+        FROM pg_catalog.jsonb_array_elements(l.headers) WITH ORDINALITY AS h (entry, place)
+        ORDER BY h.place),
+      ARRAY(
+        SELECT coalesce(pg_catalog.convert_to(h.entry ->> 'value', 'UTF8'),
+          pg_catalog.decode(h.entry ->> 'value_base64', 'base64'))
+        FROM pg_catalog.jsonb_array_elements(l.headers) WITH ORDINALITY AS h (entry, place)
+        ORDER BY h.place),
+      l.payload, l.consumer_group, l.topic, l.partition, l.record_offset, l.reason
+    FROM (
+      SELECT d.*, pg_catalog.sum(pg_catalog.octet_length(d.payload)) OVER (ORDER BY d.seq) AS bytes
+      FROM deed.dead_letter AS d ORDER BY d.seq LIMIT next_dead_letters.most) AS l
+    -- One alone may be larger.
+    WHERE l.seq = (SELECT pg_catalog.min(f.seq) FROM deed.dead_letter AS f) OR l.bytes <= 4194304
+    ORDER BY l.seq;
+  END;
+COMMENT ON FUNCTION deed.next_dead_letters(bigint[], integer) IS
+  'Takes the dead letters that are published away, and gives the next ones, in order: at most so many, and 4 MiB of them or one. Their headers and values are as the record had them, in order.';
+
+CREATE FUNCTION deed.backlog(
+    OUT outbox_events bigint, OUT outbox_since timestamptz, OUT dead_letters bigint, OUT marks bigint,
+    OUT quarantined bigint)
+  LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    SELECT
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.outbox LIMIT 1000000) AS o),
+      (SELECT o.at FROM deed.outbox AS o ORDER BY o.seq LIMIT 1),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.dead_letter LIMIT 1000000) AS d),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.mark LIMIT 1000000) AS m),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.quarantine LIMIT 1000000) AS q);
+  END;
+COMMENT ON FUNCTION deed.backlog() IS
+  'What waits: events to go out and since when the first of them does, dead letters to go out, marks to be looked at, and quarantined records. Counted up to a million each.';

@@ -23,3 +23,5 @@ SELECT pg_catalog.pg_extension_config_dump('deed.mark_seq_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.lease', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.watched', '');
 SELECT pg_catalog.pg_extension_config_dump('deed.orphan', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('deed.dead_letter_seq_seq', '');

@@ -137,7 +137,8 @@ CREATE TABLE deed.outbox (
   aggregateid   uuid NOT NULL,
   type          text NOT NULL,
   payload       jsonb NOT NULL,
-  at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+  at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  traceparent   text
 ) WITH (
   -- It empties as it fills: what is left behind is taken away by count, not by share.
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
@@ -153,6 +154,8 @@ COMMENT ON COLUMN deed.outbox.aggregateid IS 'The document, group or principal: 
 COMMENT ON COLUMN deed.outbox.type IS 'The event''s type.';
 COMMENT ON COLUMN deed.outbox.payload IS 'The event''s data.';
 COMMENT ON COLUMN deed.outbox.at IS 'The event''s time: when it was told of.';
+COMMENT ON COLUMN deed.outbox.traceparent IS
+  'The trace that the inbound event came in, where it was in one (W3C Trace Context).';
 
 CREATE TABLE deed.mark (
   kind       deed.mark_kind NOT NULL,
@@ -161,6 +164,7 @@ CREATE TABLE deed.mark (
   other_id   uuid,
   looked_at  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
   cause      bytea,
+  traceparent text,
   PRIMARY KEY (kind, seq)
 ) WITH (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
@@ -173,6 +177,7 @@ COMMENT ON COLUMN deed.mark.subject_id IS 'A principal for group, principal and 
 COMMENT ON COLUMN deed.mark.other_id IS 'The principal of a pair.';
 COMMENT ON COLUMN deed.mark.looked_at IS 'Up to which member, document or principal it has been looked at.';
 COMMENT ON COLUMN deed.mark.cause IS 'The version of the event that is why; null for an expiry or a new watch.';
+COMMENT ON COLUMN deed.mark.traceparent IS 'The trace that this event came in, where it was in one.';
 
 CREATE TABLE deed.lease (
   document_id  uuid NOT NULL,
@@ -223,6 +228,10 @@ CREATE TABLE deed.stream_position (
   topic_id       uuid,
   next_offset    bigint,
   epoch          bigint NOT NULL,
+  owner          text,
+  claimed_at     timestamptz,
+  stopped_for    text,
+  stopped_at     timestamptz,
   PRIMARY KEY (consumer_group, topic, partition)
 );
 COMMENT ON TABLE deed.stream_position IS
@@ -233,6 +242,12 @@ COMMENT ON COLUMN deed.stream_position.next_offset IS
   'The first offset not yet applied; null is the log''s beginning.';
 COMMENT ON COLUMN deed.stream_position.epoch IS
   'Counts owners: a batch of an earlier owner is refused.';
+COMMENT ON COLUMN deed.stream_position.owner IS
+  'What the last process to claim it calls itself; null where it has no name.';
+COMMENT ON COLUMN deed.stream_position.claimed_at IS 'When it did.';
+COMMENT ON COLUMN deed.stream_position.stopped_for IS
+  'Why its owner applies nothing of it until an operator decides; null while it does.';
+COMMENT ON COLUMN deed.stream_position.stopped_at IS 'Since when it does not.';
 
 CREATE TABLE deed.quarantine (
   id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -254,3 +269,27 @@ COMMENT ON COLUMN deed.quarantine.record_timestamp IS 'Kafka''s timestamp: milli
 COMMENT ON COLUMN deed.quarantine.headers IS
   'In order, [{"name", "value"}]; what is not storable as text stands under "name_base64" or "value_base64". A null value is null.';
 COMMENT ON COLUMN deed.quarantine.reason IS 'The field that is wrong, and what was expected of it.';
+
+CREATE TABLE deed.dead_letter (
+  seq              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  destination      text NOT NULL,
+  consumer_group   text NOT NULL,
+  topic            text NOT NULL,
+  partition        integer NOT NULL,
+  record_offset    bigint NOT NULL,
+  record_key       bytea,
+  headers          jsonb NOT NULL,
+  payload          bytea,
+  reason           text NOT NULL
+) WITH (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 50000
+);
+COMMENT ON TABLE deed.dead_letter IS
+  'Quarantined records that wait to go out to a dead-letter topic, written in the transaction that quarantined them; the relay takes them away.';
+COMMENT ON COLUMN deed.dead_letter.seq IS 'The order in which they go out.';
+COMMENT ON COLUMN deed.dead_letter.destination IS 'The dead-letter topic.';
+COMMENT ON COLUMN deed.dead_letter.consumer_group IS 'Who could not apply it.';
+COMMENT ON COLUMN deed.dead_letter.headers IS 'As in deed.quarantine.';
+COMMENT ON COLUMN deed.dead_letter.reason IS 'As in deed.quarantine.';

@@ -27,6 +27,8 @@ pub enum SqlState {
     TopicRecreated,
     /// `PD013`: nobody has claimed the partition.
     NotClaimed,
+    /// `PD014`: a record can't be read, and the caller does not tolerate that.
+    Intolerable,
     /// `PD020`: a table or index that checks read is missing or not as expected.
     IndexUnusable,
     /// `PD021`: a document that has permissions has no row, which only a partial restore can leave.
@@ -48,6 +50,7 @@ impl SqlState {
             SqlState::PositionBehind => b"PD011",
             SqlState::TopicRecreated => b"PD012",
             SqlState::NotClaimed => b"PD013",
+            SqlState::Intolerable => b"PD014",
             SqlState::IndexUnusable => b"PD020",
             SqlState::DocumentMissing => b"PD021",
         }

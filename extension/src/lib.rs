@@ -4,7 +4,7 @@
 //! inside, and `pg::entry` lists the functions that SQL calls. [`apply`] takes events in,
 //! [`check`], [`list`] and [`explain`] answer, and [`freshness`] says whether they know of an event yet.
 //! What changes is told through the [`outbox`]: by [`apply`] itself, or by [`settle`], where [`marks`] say that it must
-//! look. [`watch`] asks for the changes of a level.
+//! look. [`watch`] asks for the changes of a level. [`traces`] go along.
 
 pub mod apply;
 pub mod check;
@@ -18,6 +18,7 @@ pub mod marks;
 pub mod outbox;
 pub mod pg;
 pub mod settle;
+pub mod traces;
 pub mod watch;
 
 pgrx::pg_module_magic!(name, version);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +84,7 @@ impl Marks {
     }
 
     /// Writes them.
-    pub fn write(self) {
+    pub fn write(self, traces: &Traces) {
         if self.0.0.is_empty() {
             return;
         }
@@ -91,18 +92,26 @@ impl Marks {
         let mut subjects = Vec::new();
         let mut others = Vec::new();
         let mut causes = Vec::new();
+        let mut traceparents = Vec::new();
         for ((kind, subject, other), cause) in &self.0.0 {
             kinds.push(kind.word());
             subjects.push(sql_uuid(*subject));
             others.push(other.map(sql_uuid));
             causes.push(cause.as_ref().map(|version| version.as_bytes().to_vec()));
+            traceparents.push(traces.trace(cause.as_ref()));
         }
         spi::execute(
-            "INSERT INTO deed.mark (kind, subject_id, other_id, cause) \
-             SELECT n.kind::deed.mark_kind, n.subject_id, n.other_id, n.cause \
-             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4)) \
-               AS n (kind, subject_id, other_id, cause)",
-            &[arg(kinds), arg(subjects), arg(others), arg(causes)],
+            "INSERT INTO deed.mark (kind, subject_id, other_id, cause, traceparent) \
+             SELECT n.kind::deed.mark_kind, n.subject_id, n.other_id, n.cause, n.traceparent \
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) \
+               AS n (kind, subject_id, other_id, cause, traceparent)",
+            &[
+                arg(kinds),
+                arg(subjects),
+                arg(others),
+                arg(causes),
+                arg(traceparents),
+            ],
         );
     }
 }

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use crate::pg::enums::value_of;
 use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// Puts them into the outbox, in order. Their places are drawn here: the caller holds the locks that order
 /// what is told of each subject.
-pub fn put(events: &[Outbound]) {
+pub fn put(events: &[Outbound], traces: &Traces) {
     if events.is_empty() {
         return;
     }
@@ -22,17 +23,19 @@ pub fn put(events: &[Outbound]) {
     };
     let ids: Vec<pgrx::Uuid> = events.iter().map(|event| sql_uuid(event.id)).collect();
     let subjects: Vec<pgrx::Uuid> = events.iter().map(|event| sql_uuid(event.subject)).collect();
+    let trace = |event: &Outbound| traces.trace(event.cause.as_ref());
     spi::execute(
-        "INSERT INTO deed.outbox (id, aggregatetype, aggregateid, type, payload) \
-         SELECT n.id, n.aggregatetype, n.aggregateid, n.type, n.payload::jsonb \
-         FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) \
-           AS n (id, aggregatetype, aggregateid, type, payload)",
+        "INSERT INTO deed.outbox (id, aggregatetype, aggregateid, type, payload, traceparent) \
+         SELECT n.id, n.aggregatetype, n.aggregateid, n.type, n.payload::jsonb, n.traceparent \
+         FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6)) \
+           AS n (id, aggregatetype, aggregateid, type, payload, traceparent)",
         &[
             arg(ids),
             arg(text(|event| event.aggregate)),
             arg(subjects),
             arg(text(|event| event.kind)),
             arg(text(|event| &event.data)),
+            arg(events.iter().map(trace).collect::<Vec<_>>()),
         ],
     );
 }

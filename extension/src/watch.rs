@@ -11,6 +11,7 @@ use crate::pg::enums::value_of;
 use crate::pg::ids::sql_uuid;
 use crate::pg::session;
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// Of the watcher's name, in bytes: it is a part of a key.
 const LONGEST_NAME: usize = 255;
@@ -99,7 +100,7 @@ pub fn begin(
     // A change that this snapshot did not see may have been looked at already, when nobody watched.
     let mut marks = Marks::default();
     marks.add_pair(document, principal, None);
-    marks.write();
+    marks.write(&Traces::default());
     Ok(level.first().copied().flatten())
 }
 

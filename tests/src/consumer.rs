@@ -42,6 +42,8 @@ pub struct Spec {
     pub topics: Vec<String>,
     /// How it is a member of its group.
     pub membership: Membership,
+    /// More lines of its configuration, before the table [kafka].
+    pub settings: String,
     /// How long it runs.
     pub lifetime: Lifetime,
 }
@@ -59,6 +61,9 @@ impl Spec {
             let _ = writeln!(text, "{key} = {value:?}");
         }
         let _ = writeln!(text, "topics = {:?}", self.topics);
+        // Any port: many run at once.
+        let _ = writeln!(text, "http_listen = \"127.0.0.1:0\"");
+        text.push_str(&self.settings);
         let _ = writeln!(text, "[kafka]");
         match self.membership {
             Membership::Classic { session_timeout } => {
@@ -89,18 +94,68 @@ impl Spec {
 
     /// Starts it, without waiting for what it does.
     pub fn start(&self, place: &Place) -> Result<Process, String> {
+        Process::start(
+            self.launch(&self.log()),
+            &self.program(place, &[self.command])?,
+        )
+    }
+
+    /// Runs one of the subcommands that ask and end, with the same settings.
+    pub fn ask(&self, place: &Place, arguments: &[&str]) -> Result<Asked, String> {
+        let output = self.program(place, arguments)?.output();
+        let output = output.map_err(|error| format!("{arguments:?}: {error}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Asked {
+            code: output.status.code(),
+            said: text(&output.stdout),
+            complained: text(&output.stderr),
+        })
+    }
+
+    fn program(&self, place: &Place, arguments: &[&str]) -> Result<Command, String> {
         let config = self.folder.join(format!("{}.toml", self.name));
         secret_file::write(&config, self.text().as_bytes())?;
         let mut command = Command::new(place.consumer());
-        command.arg(self.command).arg("--config").arg(&config);
+        command.args(arguments).arg("--config").arg(&config);
         without_our_environment(&mut command);
-        Process::start(self.launch(&self.log()), &command)
+        Ok(command)
     }
 
     /// Takes over one that an earlier run left running.
     pub fn adopt(&self, identity: Identity) -> Process {
         Process::adopt(self.launch(&self.log()), identity)
     }
+}
+
+/// What a subcommand answered.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Its answer.
+    pub said: String,
+    /// What it wrote beside it.
+    pub complained: String,
+}
+
+/// What a running consumer answers at one of its endpoints: the status and the text.
+pub fn get(consumer: &mut Process, path: &str) -> Result<(u16, String), String> {
+    let words = "health and metrics are served address=";
+    let address = consumer.wait_for_log(words, Duration::from_secs(60), |log| {
+        let (_, rest) = log.rsplit_once(words)?;
+        Some(rest.lines().next()?.trim().to_owned())
+    })?;
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let describe = |error: ureq::Error| format!("{path}: {error}");
+    let mut answer = agent
+        .get(format!("http://{address}{path}"))
+        .call()
+        .map_err(describe)?;
+    let text = answer.body_mut().read_to_string().map_err(describe)?;
+    Ok((answer.status().as_u16(), text))
 }
 
 /// The consumer refuses what begins with `DEED_` and is no key of its own; `dev/env.sh` sets some.

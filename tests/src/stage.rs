@@ -166,6 +166,7 @@ impl<'a> Line<'a> {
             membership: Membership::Classic {
                 session_timeout: SESSION_TIMEOUT,
             },
+            settings: String::new(),
             lifetime: Lifetime::Bound,
         }
     }

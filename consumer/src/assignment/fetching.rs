@@ -32,6 +32,7 @@ impl Assignment {
         }
         // A pause from an earlier assignment could last.
         told(client.resume(&added), "resuming");
+        self.note_stale(client);
         for (id, next) in claimed {
             let offset = next.map_or("beginning".to_owned(), |next| next.to_string());
             info!(
@@ -40,6 +41,18 @@ impl Assignment {
                 offset,
                 "partition assigned"
             );
+        }
+    }
+
+    /// The client forgets what it had fetched before on a thread of its own, some time later.
+    fn note_stale(&mut self, client: &Client) {
+        let positions = client.position().unwrap_or_default();
+        for (id, held) in &mut self.held {
+            let position = positions.find_partition(&id.topic, id.partition);
+            held.stale = position.and_then(|found| match found.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            });
         }
     }
 

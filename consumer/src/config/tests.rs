@@ -169,3 +169,114 @@ fn a_password_stays_out_of_the_message() {
         "{error}"
     );
 }
+
+#[test]
+fn librdkafka_keys_come_from_the_environment_too_and_beat_the_file() {
+    let file = format!("{COMPLETE}[kafka]\nsasl.username = \"file\"\n\"client.rack\" = \"a\"");
+    let environment = [("KAFKA_SASL_USERNAME", "env"), ("KAFKA_SASL_PASSWORD", "s")];
+    let config = load(Some(&file), &environment, &Flags::default()).expect("complete");
+    assert_eq!(config.kafka["sasl.username"], "env");
+    assert_eq!(config.kafka["sasl.password"], "s");
+    assert_eq!(config.kafka["client.rack"], "a");
+    let error = refused("", &[("KAFKA_GROUP_ID", "x")]);
+    assert!(error.contains("group.id"), "{error}");
+}
+
+#[test]
+fn a_secret_is_read_from_a_file() {
+    let path = std::env::temp_dir().join(format!("deed-secret-{}", std::process::id()));
+    fs::write(&path, "postgres://anne:s3cret@h/d\n").expect("written");
+    let name = path.to_str().expect("UTF-8");
+    let config = load(
+        None,
+        &[("DATABASE_URL_FILE", name), ("KAFKA_BOOTSTRAP", "k:1")],
+        &Flags::default(),
+    )
+    .expect("complete");
+    assert_eq!(config.database.get_password(), Some(&b"s3cret"[..]));
+    let both = refused("", &[("DATABASE_URL_FILE", name), ("DATABASE_URL", "x")]);
+    assert!(
+        both.contains("DEED_DATABASE_URL_FILE") && !both.contains("s3cret"),
+        "{both}"
+    );
+    fs::remove_file(&path).expect("written above");
+    let missing = refused("", &[("GROUP_FILE", name)]);
+    assert!(missing.contains("DEED_GROUP_FILE"), "{missing}");
+    let unknown = refused("", &[("FOO_FILE", "/dev/null")]);
+    assert!(unknown.contains("DEED_FOO"), "{unknown}");
+}
+
+#[test]
+fn errors_are_settings_of_kafka_connect() {
+    let file = format!(
+        "{COMPLETE}errors.tolerance = \"all\"\nerrors.deadletterqueue.topic.name = \"dead\"\n\
+         errors.deadletterqueue.topic.replication.factor = 1\n[errors.deadletterqueue.context.headers]\nenable = true"
+    );
+    let errors = load(Some(&file), &[], &Flags::default())
+        .expect("complete")
+        .errors;
+    assert!(errors.tolerant && errors.context_headers);
+    assert_eq!(errors.dead_letters.as_deref(), Some("dead"));
+    assert_eq!(errors.replication, 1);
+    let environment = [("ERRORS_TOLERANCE", "none")];
+    let errors = load(Some(COMPLETE), &environment, &Flags::default())
+        .expect("complete")
+        .errors;
+    assert!(!errors.tolerant && errors.dead_letters.is_none());
+    let flags = Flags {
+        errors_tolerance: Some("all".into()),
+        ..Flags::default()
+    };
+    let errors = load(Some(COMPLETE), &environment, &flags)
+        .expect("complete")
+        .errors;
+    assert!(errors.tolerant);
+}
+
+#[test]
+fn wrong_values_are_refused_with_what_was_expected() {
+    for (setting, expected) in [
+        ("errors.tolerance = \"some\"", "all or none"),
+        ("errors.tolerence = \"all\"", "errors.tolerance"),
+        (
+            "errors.deadletterqueue.topic.replication.factor = 0",
+            "1 or more",
+        ),
+        (
+            "errors.deadletterqueue.context.headers.enable = \"yes\"",
+            "true or false",
+        ),
+        ("errors.deadletterqueue.topic.name = \"a b\"", "topic name"),
+        (
+            "errors.deadletterqueue.topic.name = \"documents\"",
+            "among topics",
+        ),
+        (
+            "errors.tolerance = \"none\"\nerrors.deadletterqueue.topic.name = \"dead\"",
+            "set it to all",
+        ),
+        ("http_listen = \"9464\"", "an address and a port"),
+        ("log_format = \"xml\"", "text or json"),
+        ("shutdown_timeout = 0", "whole seconds"),
+        ("shutdown_timeout = \"soon\"", "whole seconds"),
+    ] {
+        let error = refused(setting, &[]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn the_printed_settings_are_a_file_without_secrets() {
+    let file = "database_url = \"postgres://anne:hunter2@h1:1,h2:2/d\"\nkafka_bootstrap = \"k:1\"\n\
+        errors.deadletterqueue.topic.name = \"dead\"\n[kafka]\n\"sasl.password\" = \"hunter2\"\n\
+        \"ssl.key.pem\" = \"hunter2\"\n\"sasl.username\" = \"bob\"";
+    let config = load(Some(file), &[], &Flags::default()).expect("complete");
+    let printed = config.to_string();
+    assert!(!printed.contains("hunter2"), "{printed}");
+    assert!(
+        printed.contains("bob") && printed.contains("host=h1,h2"),
+        "{printed}"
+    );
+    let again = load(Some(&printed), &[], &Flags::default()).expect("a file");
+    assert_eq!(again.to_string(), printed);
+}

@@ -1,5 +1,7 @@
 //! The events that Deed applies, typed and placed in the total order.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -18,6 +20,8 @@ pub struct Event {
     pub version: Version,
     /// What it says.
     pub body: Body,
+    /// The trace that it came in: W3C's `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// What an event says of its subject.
@@ -195,6 +199,7 @@ impl Event {
             subject,
             version,
             body,
+            traceparent: attributes.traceparent.map(Cow::into_owned),
         })
     }
 }

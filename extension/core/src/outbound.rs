@@ -23,6 +23,8 @@ pub struct Outbound {
     pub kind: &'static str,
     /// The members of `data`, as JSON text.
     pub data: String,
+    /// The version of the inbound event that is why, if one is.
+    pub cause: Option<Version>,
 }
 
 /// What changed.
@@ -129,6 +131,7 @@ impl Outbound {
             subject,
             kind,
             data: data.to_string(),
+            cause: cause.version().cloned(),
         }
     }
 }
@@ -230,14 +233,18 @@ impl Change {
 
 impl Cause<'_> {
     fn json(self) -> Value {
-        let version = match self {
-            Cause::Event(version) => Some(version),
-            Cause::Expiry(_) => None,
-            Cause::Evaluation(version, _) => version,
-        };
-        match version.and_then(Version::origin) {
+        match self.version().and_then(Version::origin) {
             Some((source, id)) => json!({ "source": source, "id": id }),
             None => Value::Null,
+        }
+    }
+
+    /// Of the inbound event.
+    fn version(&self) -> Option<&Version> {
+        match self {
+            Cause::Event(version) => Some(version),
+            Cause::Expiry(_) => None,
+            Cause::Evaluation(version, _) => *version,
         }
     }
 }

@@ -16,6 +16,9 @@ const MAX_ATTRIBUTE_BYTES: usize = 1_024;
 /// limits, whatever it holds; compressed, a record of far more may pass a broker's own limit.
 const MAX_VALUE_BYTES: usize = 16 << 20;
 
+/// Of W3C Trace Context, as a Kafka header and as the CloudEvents extension of that name.
+const TRACEPARENT: &str = "traceparent";
+
 /// One Kafka header. Neither part needs to be UTF-8, and a value may be null.
 pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 
@@ -34,6 +37,8 @@ pub struct Attributes<'a> {
     pub time: Cow<'a, str>,
     /// `sequence`, of the CloudEvents sequence extension
     pub sequence: Option<Cow<'a, str>>,
+    /// `traceparent`, where there is a well-formed one
+    pub traceparent: Option<Cow<'a, str>>,
     /// The members of `data`
     pub data: RawMembers<'a>,
 }
@@ -54,7 +59,7 @@ pub fn from_record<'a>(
         .map_err(|error| Rejection::new("value", format!("not UTF-8: {error}")))?;
     let content_type = header(headers, "content-type")?;
     let media_type = content_type.map(|value| value.trim().to_ascii_lowercase());
-    match media_type.as_deref() {
+    let mut attributes = match media_type.as_deref() {
         Some(media) if media.starts_with("application/cloudevents+json") => structured(text),
         _ if header(headers, "ce_specversion")?.is_none() => Err(Rejection::new(
             "content-type",
@@ -66,7 +71,12 @@ pub fn from_record<'a>(
             media,
         )),
         _ => binary(headers, text),
+    }?;
+    // What produced the record knows more than what made the event.
+    if let Some(of_record) = header(headers, TRACEPARENT).ok().flatten().filter(is_trace) {
+        attributes.traceparent = Some(of_record.into());
     }
+    Ok(attributes)
 }
 
 /// The event in a structured-mode JSON document.
@@ -132,8 +142,20 @@ fn attributes<'a>(
         sequence: find("sequence")?
             .map(|value| versioned("sequence", value))
             .transpose()?,
+        // No reason to keep an event from being applied.
+        traceparent: find(TRACEPARENT)
+            .ok()
+            .flatten()
+            .filter(|value| is_trace(&&**value)),
         data,
     })
+}
+
+/// Two, 32, 16 and two lower-case hexadecimal digits (W3C Trace Context 1, section 3.2.2).
+fn is_trace(value: &&str) -> bool {
+    let lengths = value.split('-').map(str::len);
+    let is_digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    lengths.eq([2, 32, 16, 2]) && value.bytes().all(is_digit)
 }
 
 fn within_limit(bytes: usize) -> Result<(), Rejection> {

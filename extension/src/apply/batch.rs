@@ -35,6 +35,19 @@ pub struct Batch<'a> {
     pub header_values: Vec<Option<&'a [u8]>>,
     /// Record values.
     pub payloads: Vec<Option<&'a [u8]>>,
+    /// What becomes of records that can't be read.
+    pub policy: Policy<'a>,
+}
+
+/// What becomes of records that can't be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy<'a> {
+    /// Whether they fail the batch, and are not quarantined.
+    pub is_intolerant: bool,
+    /// The topic that they go to as well.
+    pub dead_letter_topic: Option<&'a str>,
+    /// Why all of the batch is quarantined, unread: Postgres refused to store it.
+    pub refused_for: Option<&'a str>,
 }
 
 /// One record of a batch.
@@ -72,12 +85,21 @@ pub fn batch(batch: &Batch<'_>) -> Result<Vec<Count>, Failure> {
     let mut rejected = Vec::new();
     for record in records.iter().filter(|record| Some(record.offset) >= start) {
         pgrx::check_for_interrupts!();
-        match Event::from_record(&record.headers, record.payload, latest) {
+        let read = match batch.policy.refused_for {
+            Some(reason) => Err(reason.to_owned()),
+            None => Event::from_record(&record.headers, record.payload, latest)
+                .map_err(|rejection| rejection.to_string()),
+        };
+        match read {
             Ok(event) => readable.push(event),
-            Err(rejection) => rejected.push((record, rejection)),
+            Err(reason) if batch.policy.is_intolerant => {
+                return Err(intolerable(record.offset, &reason));
+            }
+            Err(reason) => rejected.push((record, reason)),
         }
     }
-    quarantine::insert(&batch.partition, position.topic_id, &rejected);
+    let topic = batch.policy.dead_letter_topic;
+    quarantine::insert(&batch.partition, position.topic_id, &rejected, topic);
     let outcomes = events(&readable);
     position::advance(&batch.partition, batch.next_offset);
 
@@ -164,6 +186,14 @@ impl<'a> Batch<'a> {
             )),
         }
     }
+}
+
+fn intolerable(offset: i64, reason: &str) -> Failure {
+    Failure::new(
+        SqlState::Intolerable,
+        format!("the record at offset {offset} can't be applied: {reason}"),
+    )
+    .hint("Tolerate such records (errors.tolerance = all), or go on behind it by deed.reset_position.")
 }
 
 fn malformed(message: impl Into<String>) -> Failure {

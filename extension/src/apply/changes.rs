@@ -16,10 +16,11 @@ use crate::outbox;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::session;
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// Puts the events into the outbox and writes the marks. Under the locks of all that changed, so that
 /// what is told of one subject is told in the order in which it happened.
-pub fn tell(before: &Before, decision: &Decision, nodes: &Nodes) {
+pub fn tell(before: &Before, decision: &Decision, nodes: &Nodes, traces: &Traces) {
     let mut told = Told {
         before,
         nodes,
@@ -56,7 +57,7 @@ pub fn tell(before: &Before, decision: &Decision, nodes: &Nodes) {
             _ => {}
         }
     }
-    told.write();
+    told.write(traces);
 }
 
 struct Told<'a> {
@@ -175,12 +176,12 @@ impl Told<'_> {
         }
     }
 
-    fn write(mut self) {
+    fn write(mut self, traces: &Traces) {
         for id in watched(self.documents.keys()) {
             self.marks.add(Kind::Document, id, self.documents.get(&id));
         }
-        outbox::put(&self.events);
-        self.marks.write();
+        outbox::put(&self.events, traces);
+        self.marks.write(traces);
     }
 }
 

@@ -15,6 +15,7 @@ use super::before::Before;
 use super::principals::Nodes;
 use crate::pg::ids::sql_uuid;
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// What a batch changed of the edges between principals.
 #[derive(Default)]
@@ -36,7 +37,7 @@ struct Changes {
 
 /// Brings the closure in step with what the batch has written. Last of all, for behind its lock no
 /// other lock may be waited for.
-pub fn follow(before: &Before, decision: &Decision, nodes: &Nodes) {
+pub fn follow(before: &Before, decision: &Decision, nodes: &Nodes, traces: &Traces) {
     let changes = Changes::of(before, decision);
     if !changes.concern_closure(nodes) {
         return;
@@ -50,11 +51,11 @@ pub fn follow(before: &Before, decision: &Decision, nodes: &Nodes) {
     // Each statement has a new snapshot: all that others wrote before they gave the lock away.
     if changes.only_add() {
         changes.join(nodes);
-        changes.mark_below();
+        changes.mark_below(traces);
         return;
     }
     // Who reaches a principal through itself alone does so only before it is removed, or after it is restored.
-    changes.mark_below();
+    changes.mark_below(traces);
     spi::execute(
         FOLLOW,
         &[
@@ -63,7 +64,7 @@ pub fn follow(before: &Before, decision: &Decision, nodes: &Nodes) {
             sql(nodes.made()),
         ],
     );
-    changes.mark_below();
+    changes.mark_below(traces);
 }
 
 /// What new nodes ($1) reach.
@@ -147,10 +148,10 @@ const FOLLOW: &str = "\
     SELECT r.member_id, r.group_id FROM reach AS r WHERE r.member_id <> r.group_id \
     ON CONFLICT (member_id, group_id) DO NOTHING";
 
-/// Marks the nodes that reach any of these ($1), because of that event ($2).
+/// Marks the nodes that reach any of these ($1), because of that event ($2) of that trace ($3).
 const MARK_BELOW: &str = "\
-    INSERT INTO deed.mark (kind, subject_id, cause) \
-    SELECT k.kind, below.id, $2 \
+    INSERT INTO deed.mark (kind, subject_id, cause, traceparent) \
+    SELECT k.kind, below.id, $2, $3 \
     FROM (SELECT DISTINCT c.member_id FROM unnest($1) AS s (id) \
         CROSS JOIN LATERAL (SELECT c.member_id FROM deed.closure AS c \
           WHERE c.group_id = s.id OFFSET 0) AS c) AS below (id) \
@@ -210,12 +211,13 @@ impl Changes {
     }
 
     /// Has the relay look at the nodes that reach them, for what these reach changes too.
-    fn mark_below(&self) {
+    fn mark_below(&self, traces: &Traces) {
         let cause = self
             .cause
             .as_ref()
             .map(|version| version.as_bytes().to_vec());
-        spi::execute(MARK_BELOW, &[sql(self.starts()), arg(cause)]);
+        let trace = traces.trace(self.cause.as_ref());
+        spi::execute(MARK_BELOW, &[sql(self.starts()), arg(cause), arg(trace)]);
     }
 
     /// Whether nothing can be reached less than before.

@@ -23,12 +23,13 @@ use deed_core::event::Event;
 use pgrx::datum::TimestampWithTimeZone;
 use uuid::Uuid;
 
-pub use batch::{Batch, Count, batch};
+pub use batch::{Batch, Count, Policy, batch};
 use principals::Nodes;
 pub use redrive::{Redriven, redrive};
 
 use crate::failure::Failure;
 use crate::pg::session;
+use crate::traces::Traces;
 
 /// Applies one CloudEvent in structured form.
 pub fn event(text: &str) -> Result<Outcome, Failure> {
@@ -64,8 +65,9 @@ fn events(events: &[Event]) -> Vec<Outcome> {
     let nodes = Nodes::after(&decision, nodes_before);
     principals::update(&known_principals, &decision, &nodes);
     memberships::write(&decision);
-    changes::tell(&before, &decision, &nodes);
-    closure::follow(&before, &decision, &nodes);
+    let traces = Traces::of(events);
+    changes::tell(&before, &decision, &nodes, &traces);
+    closure::follow(&before, &decision, &nodes, &traces);
     decision.outcomes
 }
 

@@ -42,8 +42,12 @@ impl Partition<'_> {
     }
 }
 
-/// Takes the partition over; gives its new epoch and where to start.
-pub fn claim(partition: &Partition<'_>, topic_id: Uuid) -> Result<(i64, Option<i64>), Failure> {
+/// Takes the partition over in this name; gives its new epoch and where to start.
+pub fn claim(
+    partition: &Partition<'_>,
+    topic_id: Uuid,
+    owner: Option<&str>,
+) -> Result<(i64, Option<i64>), Failure> {
     session::require_read_committed()?;
     if topic_id.is_nil() {
         // What librdkafka gives for a broker that knows no ids: all topics would be one.
@@ -54,11 +58,14 @@ pub fn claim(partition: &Partition<'_>, topic_id: Uuid) -> Result<(i64, Option<i
     }
     let mut arguments = partition.key();
     arguments.push(arg(sql_uuid(topic_id)));
+    arguments.push(arg(owner.map(str::to_owned)));
     let claimed = spi::write(
-        "INSERT INTO deed.stream_position AS p (consumer_group, topic, partition, topic_id, epoch) \
-         VALUES ($1, $2, $3, $4, 1) \
+        "INSERT INTO deed.stream_position AS p \
+           (consumer_group, topic, partition, topic_id, epoch, owner, claimed_at) \
+         VALUES ($1, $2, $3, $4, 1, $5, pg_catalog.clock_timestamp()) \
          ON CONFLICT (consumer_group, topic, partition) \
-         DO UPDATE SET epoch = p.epoch + 1, topic_id = excluded.topic_id \
+         DO UPDATE SET epoch = p.epoch + 1, topic_id = excluded.topic_id, owner = excluded.owner, \
+           claimed_at = excluded.claimed_at, stopped_for = NULL, stopped_at = NULL \
          WHERE p.topic_id IS NULL OR p.topic_id = excluded.topic_id \
          RETURNING epoch, next_offset",
         &arguments,

@@ -65,11 +65,11 @@ pub fn redrive(ids: Vec<Option<i64>>) -> Result<Vec<Redriven>, Failure> {
         .zip(reasons)
         .map(|(record, rejection)| Redriven {
             id: record.id,
-            outcome: match rejection {
+            outcome: match &rejection {
                 None => outcomes.next().expect("an outcome for each event"),
                 Some(_) => Outcome::Rejected,
             },
-            reason: rejection.as_ref().map(super::quarantine::reason),
+            reason: rejection.map(|why| super::quarantine::storable(&why.to_string())),
         })
         .collect();
     let ids: Vec<i64> = redriven.iter().map(|record| record.id).collect();

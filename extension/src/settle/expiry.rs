@@ -14,6 +14,7 @@ use crate::outbox;
 use crate::pg::enums::value_of;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 struct Ended {
     document: Uuid,
@@ -82,7 +83,9 @@ fn tell(ended: &[Ended]) {
         };
         Outbound::new(of.document, &change, Cause::Expiry(&of.version))
     };
-    outbox::put(&ended.iter().map(event).collect::<Vec<_>>());
+    // An expiry has none.
+    let traces = Traces::default();
+    outbox::put(&ended.iter().map(event).collect::<Vec<_>>(), &traces);
     let mut marks = Marks::default();
     for of in ended {
         if of.is_watched {
@@ -92,5 +95,5 @@ fn tell(ended: &[Ended]) {
             marks.add(Kind::Owned, of.document, None);
         }
     }
-    marks.write();
+    marks.write(&traces);
 }

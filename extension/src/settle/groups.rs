@@ -4,6 +4,7 @@
 use super::marked::Marked;
 use crate::marks::{Kind, Marks};
 use crate::pg::ids::core_uuid;
+use crate::traces::Traces;
 
 /// How many members are looked up in one call; most are watched by nobody.
 const MEMBERS: usize = 10_000;
@@ -20,8 +21,8 @@ const OF_LINK: &str = "\
     WHERE p.id = s.id AND p.promoted_to IS NOT NULL";
 
 /// Looks at a page of marks; whether there may be more.
-pub fn spread() -> bool {
-    let marked = Marked::read(Kind::Group);
+pub fn spread(traces: &mut Traces) -> bool {
+    let marked = Marked::read(Kind::Group, traces);
     if marked.is_empty() {
         return false;
     }
@@ -37,7 +38,7 @@ pub fn spread() -> bool {
     };
     find(OF_LINK);
     let members = find(OF_GROUP);
-    marks.write();
+    marks.write(traces);
     let last = members.last().map(|(place, (id, _))| (*place, *id));
     marked.done(last.filter(|_| members.len() == MEMBERS))
 }

@@ -9,6 +9,7 @@ use super::PAGE;
 use crate::marks::Kind;
 use crate::pg::ids::{core_uuid, sql_uuid, sql_uuids};
 use crate::pg::spi::{self, Row, arg};
+use crate::traces::Traces;
 
 /// The oldest marks of one kind.
 pub struct Marked {
@@ -30,12 +31,12 @@ struct Subject {
 pub type End = (i32, Uuid);
 
 impl Marked {
-    /// Reads them.
-    pub fn read(kind: Kind) -> Self {
+    /// Reads them, with the traces of their causes.
+    pub fn read(kind: Kind, traces: &mut Traces) -> Self {
         let mut subjects: Vec<Subject> = Vec::new();
         let mut unbegun: HashMap<(Uuid, Option<Uuid>), usize> = HashMap::new();
         let read = spi::write(
-            "SELECT m.seq, m.subject_id, m.other_id, m.looked_at, m.cause FROM deed.mark AS m \
+            "SELECT m.seq, m.subject_id, m.other_id, m.looked_at, m.cause, m.traceparent FROM deed.mark AS m \
              WHERE m.kind = $1::deed.mark_kind ORDER BY m.seq LIMIT $2",
             &[arg(kind.word()), arg(PAGE as i64)],
             |row| {
@@ -47,6 +48,7 @@ impl Marked {
                     looked_at: core_uuid(row.get(4)?),
                     cause: cause.as_deref().and_then(Version::from_bytes),
                 };
+                traces.add(subject.cause.as_ref(), row.get(6));
                 let key = (subject.id, subject.other);
                 if let Some(held) = unbegun.get(&key).and_then(|at| subjects.get_mut(*at)) {
                     held.marks.extend(subject.marks);

@@ -23,6 +23,7 @@ use crate::marks::Marks;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::session;
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// How much of each kind is looked at in one call: some milliseconds' work.
 const PAGE: usize = 1_000;
@@ -34,13 +35,14 @@ pub fn settle(relay: Uuid) -> Result<Option<bool>, Failure> {
         return Ok(None);
     }
     let mut again = Marks::default();
+    let mut traces = Traces::default();
     // Before anything is told: a watch that has ended is told of nothing.
     let mut more = leases::end();
     more |= expiry::end();
-    more |= groups::spread();
-    more |= pairs::look(&mut again);
-    more |= orphans::look(&mut again);
-    again.write();
+    more |= groups::spread(&mut traces);
+    more |= pairs::look(&mut again, &mut traces);
+    more |= orphans::look(&mut again, &mut traces);
+    again.write(&traces);
     Ok(Some(more))
 }
 

@@ -9,15 +9,16 @@ use crate::marks::{Causes, Kind, Marks};
 use crate::outbox;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::spi::{self, arg};
+use crate::traces::Traces;
 
 /// Documents that are orphaned or owned otherwise than it was told last.
 type Differing = Causes<Uuid>;
 
 /// Looks at a page of marks of each kind and tells of what differs; what could not be told yet is marked `again`. Whether there
 /// may be more.
-pub fn look(again: &mut Marks) -> bool {
+pub fn look(again: &mut Marks, traces: &mut Traces) -> bool {
     let mut differing = Differing::default();
-    let more = find(&mut differing);
+    let more = find(&mut differing, traces);
     let locked = lock(differing.0.keys().copied());
     differing.0.retain(|document, cause| {
         let free = locked.contains(document);
@@ -26,7 +27,7 @@ pub fn look(again: &mut Marks) -> bool {
         }
         free
     });
-    tell(&differing);
+    tell(&differing, traces);
     more
 }
 
@@ -48,11 +49,11 @@ const TOLD: &str = "coalesce((SELECT true FROM deed.orphan AS o \
     WHERE o.document_id = c.document_id LIMIT 1), false)";
 
 /// Without a lock.
-fn find(differing: &mut Differing) -> bool {
+fn find(differing: &mut Differing, traces: &mut Traces) -> bool {
     let columns = format!("c.document_id, {NOW} <> {TOLD}");
     let mut more = false;
     for (kind, documents) in KINDS {
-        let marked = Marked::read(kind);
+        let marked = Marked::read(kind, traces);
         if marked.is_empty() {
             continue;
         }
@@ -74,7 +75,7 @@ fn find(differing: &mut Differing) -> bool {
 }
 
 /// Looks again, on a new snapshot behind the documents' locks; tells of orphans, and remembers which were told.
-fn tell(differing: &Differing) {
+fn tell(differing: &Differing, traces: &Traces) {
     let documents: Vec<Uuid> = differing.0.keys().copied().collect();
     if documents.is_empty() {
         return;
@@ -100,7 +101,7 @@ fn tell(differing: &Differing) {
         let cause = Cause::Evaluation(cause, number);
         Outbound::new(*document, &Change::DocumentOrphaned, cause)
     };
-    outbox::put(&orphaned.iter().map(event).collect::<Vec<_>>());
+    outbox::put(&orphaned.iter().map(event).collect::<Vec<_>>(), traces);
     spi::execute(
         "INSERT INTO deed.orphan (document_id) SELECT * FROM unnest($1)",
         &[arg(sql_uuids(&orphaned))],

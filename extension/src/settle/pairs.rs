@@ -12,15 +12,16 @@ use crate::outbox;
 use crate::pg::enums::value_of;
 use crate::pg::ids::{core_uuid, sql_uuids};
 use crate::pg::spi::{self, Row, arg};
+use crate::traces::Traces;
 
 /// Pairs whose level is not the one told last, by document and principal.
 type Differing = Causes<(Uuid, Uuid)>;
 
 /// Looks at a page of marks of each kind and tells of what differs; what could not be told yet is marked `again`. Whether there
 /// may be more.
-pub fn look(again: &mut Marks) -> bool {
+pub fn look(again: &mut Marks, traces: &mut Traces) -> bool {
     let mut differing = Differing::default();
-    let more = find(&mut differing);
+    let more = find(&mut differing, traces);
     let locked = lock(differing.0.keys().map(|(document, _)| *document));
     differing.0.retain(|(document, principal), cause| {
         let free = locked.contains(document);
@@ -29,7 +30,7 @@ pub fn look(again: &mut Marks) -> bool {
         }
         free
     });
-    tell(&differing, again);
+    tell(&differing, again, traces);
     more
 }
 
@@ -55,10 +56,10 @@ const KINDS: [(Kind, &str); 3] = [
 /// Without a lock.
 ///
 /// Where the level is as it was told, nothing is to be done: whoever changes it later leaves a mark of their own.
-fn find(differing: &mut Differing) -> bool {
+fn find(differing: &mut Differing, traces: &mut Traces) -> bool {
     let mut more = false;
     for (kind, pairs) in KINDS {
-        let marked = Marked::read(kind);
+        let marked = Marked::read(kind, traces);
         if marked.is_empty() {
             continue;
         }
@@ -87,7 +88,7 @@ const LEVEL: &str = "c.document_id, c.principal_id, \
 /// Looks again, on a new snapshot behind the documents' locks, and tells of what differs still. A pair whose leases all seem
 /// to have ended stays as it was told, and is looked at again until they are taken away, or one of them turns out to have been
 /// prolonged by a transaction that could not be seen yet.
-fn tell(differing: &Differing, again: &mut Marks) {
+fn tell(differing: &Differing, again: &mut Marks, traces: &Traces) {
     if differing.0.is_empty() {
         return;
     }
@@ -129,7 +130,7 @@ fn tell(differing: &Differing, again: &mut Marks) {
     .into_iter()
     .flatten()
     .collect();
-    outbox::put(&events);
+    outbox::put(&events, traces);
     let documents: Vec<Uuid> = changed.iter().map(|(document, ..)| *document).collect();
     let principals: Vec<Uuid> = changed.iter().map(|(_, principal, _)| *principal).collect();
     let levels: Vec<Option<&'static str>> = changed

@@ -6,6 +6,7 @@ mod apply;
 mod batch;
 mod check;
 mod current_principal;
+mod dead_letters;
 mod explain;
 mod freshness;
 mod groups;

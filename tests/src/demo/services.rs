@@ -178,6 +178,7 @@ fn start_consumer(
         kafka_bootstrap: kafka.bootstrap(),
         group: DATABASE.to_owned(),
         topics: TOPICS.map(str::to_owned).to_vec(),
+        settings: String::new(),
         membership: Membership::Classic {
             session_timeout: Duration::from_secs(6),
         },

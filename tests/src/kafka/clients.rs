@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -20,9 +20,39 @@ use crate::event::{self, Record};
 impl Kafka {
     /// Creates a topic.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), String> {
+        self.create_topic_with(name, partitions, &[])
+    }
+
+    /// Creates a topic with settings of its own.
+    pub fn create_topic_with(
+        &self,
+        name: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<(), String> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings
+            .iter()
+            .fold(topic, |topic, (key, value)| topic.set(key, value));
         let outcome = block_on(self.admin()?.create_topics(&[topic], &options()));
         one(name, outcome)
+    }
+
+    /// Has a topic so many partitions from now on: more than before.
+    pub fn add_partitions(&self, name: &str, partitions: usize) -> Result<(), String> {
+        let more = NewPartitions::new(name, partitions);
+        let outcome = block_on(self.admin()?.create_partitions(&[more], &options()));
+        one(name, outcome)
+    }
+
+    /// Cuts off what a partition has below this offset.
+    pub fn cut(&self, name: &str, partition: i32, below: i64) -> Result<(), String> {
+        let describe = |error| format!("cutting {name}: {error}");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(name, partition, Offset::Offset(below))
+            .map_err(describe)?;
+        let outcome = block_on(self.admin()?.delete_records(&list, &options()));
+        outcome.map(drop).map_err(describe)
     }
 
     /// Whether the broker knows the topic.

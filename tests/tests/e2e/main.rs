@@ -25,6 +25,7 @@ mod listing;
 mod lists;
 mod meanwhile;
 mod model;
+mod operation;
 mod outbound;
 mod poison;
 mod proxy;

@@ -3,7 +3,7 @@
 use deed_tests::consumer::positions;
 use deed_tests::event::{Clock, id};
 use deed_tests::process::wait_until;
-use deed_tests::stage::{DEADLINE, Line, shared_kafka, shared_postgres};
+use deed_tests::stage::{DEADLINE, Line, PLACE, shared_kafka, shared_postgres};
 
 #[test]
 fn a_recreated_topic_stops_its_partitions_loudly_and_others_go_on() {
@@ -64,18 +64,15 @@ fn a_recreated_topic_stops_its_partitions_loudly_and_others_go_on() {
         .expect("a loud line each");
     assert_eq!(positions(&mut client, &line.name, remade), before);
 
-    // The operator's way on: forget the position; the next claim starts at the log's beginning.
-    for partition in 0..2 {
-        client
-            .query_one(
-                "SELECT deed.reset_position($1, $2, $3)",
-                &[&line.name, remade, &partition],
-            )
-            .expect("reset");
+    // The operator's way on: forget the position; the partition's owner starts at the log's beginning.
+    let spec = line.consumer_spec("operator");
+    for partition in ["0", "1"] {
+        let arguments = ["reset", "--topic", remade, "--partition", partition];
+        let reset = spec.ask(&PLACE, &arguments).expect("runs");
+        assert_eq!(reset.code, Some(0), "{reset:?}");
     }
-    drop(restarted);
-    let _third = line.consumer("c");
     line.wait_until_applied();
+    assert!(restarted.lives(), "it goes on by itself");
     let all: i64 = client
         .query_one(
             "SELECT count(*) FROM deed.document WHERE title = 'after'",

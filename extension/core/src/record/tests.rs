@@ -147,3 +147,42 @@ fn unrelated_headers_do_no_harm() {
     ]);
     assert!(from_record(&headers, Some(b"{}")).is_ok());
 }
+
+#[test]
+fn a_trace_is_taken_from_the_record_before_the_event() {
+    let trace = |id: char| format!("00-{}-{}-01", id.to_string().repeat(32), "b".repeat(16));
+    let (of_record, of_event) = (trace('1'), trace('2'));
+    let event = String::from_utf8_lossy(STRUCTURED).replace(
+        r#""id":"1""#,
+        &format!(r#""id":"1","traceparent":"{of_event}""#),
+    );
+    let read = |headers: &[Header<'_>]| {
+        let read = from_record(headers, Some(event.as_bytes())).unwrap();
+        read.traceparent.map(String::from)
+    };
+    assert_eq!(read(&cloudevents()), Some(of_event.clone()));
+    let mut headers = cloudevents();
+    headers.push((b"traceparent", Some(of_record.as_bytes())));
+    assert_eq!(read(&headers), Some(of_record.clone()));
+
+    let mut headers = binary_headers();
+    headers.push((b"ce_traceparent", Some(of_event.as_bytes())));
+    let read = from_record(&headers, Some(br#"{"a":1}"#)).unwrap();
+    assert_eq!(read.traceparent.as_deref(), Some(of_event.as_str()));
+}
+
+#[test]
+fn a_malformed_trace_is_none_and_refuses_nothing() {
+    let upper = format!("00-{}-{}-01", "A".repeat(32), "b".repeat(16));
+    for malformed in ["", "00-1-2-3", &upper, "00-\u{e9}"] {
+        let mut headers = binary_headers();
+        headers.push((b"traceparent", Some(malformed.as_bytes())));
+        headers.push((b"ce_traceparent", Some(malformed.as_bytes())));
+        let read = from_record(&headers, Some(br#"{"a":1}"#)).unwrap();
+        assert_eq!(read.traceparent, None, "{malformed}");
+    }
+    let mut headers = binary_headers();
+    headers.push((b"traceparent", None));
+    headers.push((b"traceparent", None));
+    from_record(&headers, Some(br#"{"a":1}"#)).unwrap();
+}

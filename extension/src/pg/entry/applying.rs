@@ -6,7 +6,7 @@ use pgrx::iter::TableIterator;
 use pgrx::{Uuid, name, pg_extern, pg_sys};
 
 use super::symbol;
-use crate::apply::{self, Batch, position};
+use crate::apply::{self, Batch, Policy, position};
 use crate::failure::{Failure, SqlState};
 use crate::pg::enums::oid_of;
 use crate::pg::ids::core_uuid;
@@ -36,7 +36,13 @@ symbol!(
     pg_finfo_deed_apply_batch_0_5,
     apply_batch_wrapper
 );
+symbol!(
+    deed_apply_batch_0_6,
+    pg_finfo_deed_apply_batch_0_6,
+    apply_batch_by_wrapper
+);
 symbol!(deed_claim, pg_finfo_deed_claim, claim_wrapper);
+symbol!(deed_claim_0_6, pg_finfo_deed_claim_0_6, claim_as_wrapper);
 symbol!(deed_redrive_0_2, pg_finfo_deed_redrive_0_2, redrive_wrapper);
 symbol!(deed_redrive_0_3, pg_finfo_deed_redrive_0_3, redrive_wrapper);
 symbol!(deed_redrive_0_5, pg_finfo_deed_redrive_0_5, redrive_wrapper);
@@ -54,6 +60,7 @@ fn apply_event(event: pgrx::datum::AnyElement) -> pg_sys::Oid {
     oid_of(or_leave(apply::event(&text), || Outcome::Rejected))
 }
 
+/// As a consumer of 0.5.0 calls it.
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn apply_batch(
@@ -70,6 +77,53 @@ fn apply_batch(
     header_names: Option<Array<'_, &[u8]>>,
     header_values: Option<Array<'_, &[u8]>>,
     payloads: Option<Array<'_, &[u8]>>,
+) -> TableIterator<
+    'static,
+    (
+        name!(r#type, Option<String>),
+        name!(outcome, pg_sys::Oid),
+        name!(events, i64),
+    ),
+> {
+    apply_batch_by(
+        consumer_group,
+        topic,
+        partition,
+        epoch,
+        continues_from,
+        next_offset,
+        offsets,
+        timestamps,
+        keys,
+        header_counts,
+        header_names,
+        header_values,
+        payloads,
+        Some(true),
+        None,
+        None,
+    )
+}
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn apply_batch_by(
+    consumer_group: Option<&str>,
+    topic: Option<&str>,
+    partition: Option<i32>,
+    epoch: Option<i64>,
+    continues_from: Option<i64>,
+    next_offset: Option<i64>,
+    offsets: Option<Array<'_, i64>>,
+    timestamps: Option<Array<'_, i64>>,
+    keys: Option<Array<'_, &[u8]>>,
+    header_counts: Option<Array<'_, i32>>,
+    header_names: Option<Array<'_, &[u8]>>,
+    header_values: Option<Array<'_, &[u8]>>,
+    payloads: Option<Array<'_, &[u8]>>,
+    tolerant: Option<bool>,
+    dead_letter_topic: Option<&str>,
+    refused_for: Option<&str>,
 ) -> TableIterator<
     'static,
     (
@@ -101,6 +155,11 @@ fn apply_batch(
                 .iter()
                 .collect(),
             payloads: given("payloads", payloads.as_ref())?.iter().collect(),
+            policy: Policy {
+                is_intolerant: !given("tolerant", tolerant)?,
+                dead_letter_topic,
+                refused_for,
+            },
         })
     };
     let counts = or_leave(answer(), Vec::new);
@@ -113,6 +172,7 @@ fn apply_batch(
     }))
 }
 
+/// As a consumer of 0.5.0 calls it.
 #[pg_extern(sql = false)]
 fn claim(
     consumer_group: &str,
@@ -120,16 +180,33 @@ fn claim(
     partition: i32,
     topic_id: Uuid,
 ) -> TableIterator<'static, (name!(epoch, i64), name!(next_offset, Option<i64>))> {
-    let partition = position::Partition {
-        consumer_group,
-        topic,
-        partition,
+    claim_as(
+        Some(consumer_group),
+        Some(topic),
+        Some(partition),
+        Some(topic_id),
+        None,
+    )
+}
+
+#[pg_extern(sql = false)]
+fn claim_as(
+    consumer_group: Option<&str>,
+    topic: Option<&str>,
+    partition: Option<i32>,
+    topic_id: Option<Uuid>,
+    owner: Option<&str>,
+) -> TableIterator<'static, (name!(epoch, i64), name!(next_offset, Option<i64>))> {
+    let answer = || {
+        let partition = position::Partition {
+            consumer_group: given("consumer_group", consumer_group)?,
+            topic: given("topic", topic)?,
+            partition: given("partition", partition)?,
+        };
+        let topic_id = core_uuid(given("topic_id", topic_id)?);
+        position::claim(&partition, topic_id, owner).map(Some)
     };
-    let claimed = or_leave(
-        position::claim(&partition, core_uuid(topic_id)).map(Some),
-        || None,
-    );
-    TableIterator::new(claimed)
+    TableIterator::new(or_leave(answer(), || None))
 }
 
 #[pg_extern(sql = false)]

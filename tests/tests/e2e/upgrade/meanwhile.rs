@@ -84,6 +84,12 @@ fn an_update_from_0_4_0_meets_nobody_in_a_deadlock() {
     );
 }
 
+/// A batch that tells of something, and a relay that settles.
+#[test]
+fn an_update_from_0_5_0_meets_nobody_in_a_deadlock() {
+    assert_nobody_is_kept("0.5.0", [("outbox", "mark"), ("mark", "outbox")]);
+}
+
 /// A batch has written principals and moves its position last, while the update waits for it.
 #[test]
 fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {

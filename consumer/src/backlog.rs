@@ -1,0 +1,35 @@
+//! What waits in the database, looked at now and then: for metrics, and to know whether Postgres answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::database::Database;
+use crate::health::Health;
+use crate::metrics;
+
+/// Between two looks: some index scans.
+const EVERY: Duration = Duration::from_secs(5);
+/// For an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks until the process ends.
+pub async fn watch(database: Database, health: Arc<Health>) {
+    loop {
+        let answer = match tokio::time::timeout(PATIENCE, database.backlog()).await {
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Ok(backlog)) => {
+                let waited = |since| Timestamp::now().duration_since(since);
+                let age = backlog.outbox_since.map(waited);
+                // The clocks may differ.
+                let age = age.and_then(|age| Duration::try_from(age).ok());
+                metrics::backlog(&backlog, age.unwrap_or_default());
+                Ok(())
+            }
+        };
+        health.heard("postgres", answer);
+        tokio::time::sleep(EVERY).await;
+    }
+}

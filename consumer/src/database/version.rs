@@ -1,0 +1,60 @@
+//! Whether the database has an extension that this consumer can call.
+
+use deadpool_postgres::{Hook, HookError};
+
+/// This program's own version.
+const OWN: &str = env!("CARGO_PKG_VERSION");
+const VERSION: &str = "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'deed'), \
+    pg_catalog.current_database()::text";
+
+/// Looks once a connection: behind a failover or an upgrade it may be another one.
+pub fn hook() -> Hook {
+    Hook::async_fn(|client, _| {
+        Box::pin(async move {
+            let row = client
+                .query_one(VERSION, &[])
+                .await
+                .map_err(HookError::Backend)?;
+            let (version, database): (Option<String>, String) = (row.get(0), row.get(1));
+            fits(version.as_deref(), &database).map_err(HookError::message)
+        })
+    })
+}
+
+/// A consumer of one minor version works with the extension of that one and the next.
+fn fits(version: Option<&str>, database: &str) -> Result<(), String> {
+    let Some(version) = version else {
+        return Err(format!(
+            "database {database} has no extension deed: run CREATE EXTENSION deed there, and the scripts in sql/"
+        ));
+    };
+    match minor(version) {
+        Some(of_database) if Some(of_database) < minor(OWN) => Err(format!(
+            "database {database} has version {version} of the extension, and this consumer is {OWN}: \
+             run ALTER EXTENSION deed UPDATE there, and the scripts in sql/, before a newer consumer"
+        )),
+        // What is newer keeps what this one calls for one version; behind that a call fails by name.
+        _ => Ok(()),
+    }
+}
+
+fn minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_is_older_or_not_there_is_named_with_the_next_step() {
+        let missing = fits(None, "app").expect_err("missing");
+        assert!(missing.contains("app") && missing.contains("CREATE EXTENSION deed"));
+        let older = fits(Some("0.5.0"), "app").expect_err("older");
+        assert!(older.contains("0.5.0") && older.contains("ALTER EXTENSION deed UPDATE"));
+        assert!(fits(Some("0.10.0"), "app").is_ok(), "versions are numbers");
+        assert!(fits(Some(OWN), "app").is_ok());
+        assert!(fits(Some("1.0.0"), "app").is_ok());
+    }
+}

@@ -1,0 +1,197 @@
+//! What the process knows of itself and of its two neighbours: for its endpoints and metrics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::messages::PartitionId;
+use crate::metrics;
+
+/// Without a step for this long a thread hangs: each wait within one is far shorter.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// Shared by all threads.
+#[derive(Default)]
+pub struct Health {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// What went wrong last with each, until it goes right.
+    neighbours: BTreeMap<&'static str, Result<(), String>>,
+    /// The last step of each loop that runs.
+    loops: BTreeMap<&'static str, Instant>,
+    partitions: BTreeMap<PartitionId, Partition>,
+    has_started: bool,
+}
+
+/// One that the group gave to this process.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// How it is.
+    pub state: State,
+    /// The next offset to apply; none is the log's beginning.
+    pub next_offset: Option<i64>,
+    /// Kafka's time of the record applied last.
+    pub applied_at: Option<Timestamp>,
+}
+
+/// How a partition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Postgres has not given it yet.
+    Claiming,
+    /// Its records are applied as they come.
+    Running,
+    /// A call to Postgres is being repeated, because of this.
+    Waiting(String),
+    /// Nothing is applied until an operator decides, because of this.
+    Stopped(String),
+}
+
+impl State {
+    /// Every state's word.
+    pub const WORDS: [&str; 4] = ["claiming", "running", "waiting", "stopped"];
+
+    /// The word in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Claiming => "claiming",
+            State::Running => "running",
+            State::Waiting(_) => "waiting",
+            State::Stopped(_) => "stopped",
+        }
+    }
+}
+
+/// One line of an answer.
+struct Check {
+    name: String,
+    /// None is a warning.
+    passes: Option<bool>,
+    says: String,
+}
+
+impl Health {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A loop of this name has taken a step.
+    pub fn step(&self, of: &'static str) {
+        self.inner().loops.insert(of, Instant::now());
+    }
+
+    /// Whether this neighbour did what it was asked.
+    pub fn heard(&self, of: &'static str, answer: Result<(), String>) {
+        let mut inner = self.inner();
+        inner.neighbours.insert(of, answer);
+        metrics::ready(inner.neighbours.values().all(Result::is_ok));
+    }
+
+    /// The partition is in this state now.
+    pub fn partition(&self, id: &PartitionId, state: State) {
+        metrics::partition_state(id, Some(&state));
+        let mut inner = self.inner();
+        match inner.partitions.get_mut(id) {
+            Some(partition) => partition.state = state,
+            None => {
+                let partition = Partition {
+                    state,
+                    next_offset: None,
+                    applied_at: None,
+                };
+                inner.partitions.insert(id.clone(), partition);
+            }
+        }
+    }
+
+    /// Everything below this offset is applied, the last record of it from then.
+    pub fn applied(&self, id: &PartitionId, next_offset: Option<i64>, at: Option<Timestamp>) {
+        if let Some(partition) = self.inner().partitions.get_mut(id) {
+            partition.next_offset = next_offset;
+            partition.applied_at = at.or(partition.applied_at);
+        }
+        metrics::next_offset(id, next_offset.unwrap_or_default());
+    }
+
+    /// The group took it away.
+    pub fn gone(&self, id: &PartitionId) {
+        self.inner().partitions.remove(id);
+        metrics::partition_state(id, None);
+    }
+
+    /// Those of this process.
+    pub fn partitions(&self) -> BTreeMap<PartitionId, Partition> {
+        self.inner().partitions.clone()
+    }
+
+    /// Whether the process moves; with a line for each of its loops.
+    pub fn live(&self) -> (bool, String) {
+        let inner = self.inner();
+        let checks = inner.loops.iter().map(|(name, last)| Check {
+            name: (*name).to_owned(),
+            passes: Some(last.elapsed() < HANGS),
+            says: format!("last step {:.0} s ago", last.elapsed().as_secs_f64()),
+        });
+        answer(checks.collect())
+    }
+
+    /// Whether it can do its work; with a line for each neighbour and each partition that does not run.
+    pub fn ready(&self) -> (bool, String) {
+        let inner = self.inner();
+        let neighbours = inner.neighbours.iter().map(|(name, heard)| Check {
+            name: (*name).to_owned(),
+            passes: Some(heard.is_ok()),
+            says: heard.as_ref().err().cloned().unwrap_or("ok".into()),
+        });
+        let partitions = inner.partitions.iter().map(|(id, partition)| Check {
+            name: format!("partition {id}"),
+            // The others go on: whoever sends work elsewhere because of it would help nobody.
+            passes: (partition.state == State::Running).then_some(true),
+            says: match &partition.state {
+                State::Running => {
+                    let next = partition.next_offset;
+                    let next = next.map_or("the beginning".to_owned(), |next| next.to_string());
+                    format!("running, next offset {next}")
+                }
+                State::Claiming => "claiming".to_owned(),
+                State::Waiting(why) => format!("waiting: {why}"),
+                State::Stopped(why) => format!("stopped: {why}"),
+            },
+        });
+        answer(neighbours.chain(partitions).collect())
+    }
+
+    /// Whether it was ever ready.
+    pub fn started(&self) -> (bool, String) {
+        let (is_ready, text) = self.ready();
+        let mut inner = self.inner();
+        inner.has_started |= is_ready;
+        match inner.has_started {
+            true => (true, "started\n".to_owned()),
+            false => (false, text),
+        }
+    }
+}
+
+/// The lines as Kubernetes' own components write them: `[+]` passes, `[-]` fails, `[!]` warns.
+fn answer(checks: Vec<Check>) -> (bool, String) {
+    let passes = !checks.is_empty() && checks.iter().all(|check| check.passes != Some(false));
+    let mut text = String::new();
+    for Check { name, passes, says } in checks {
+        let sign = match passes {
+            Some(true) => '+',
+            Some(false) => '-',
+            None => '!',
+        };
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "[{sign}] {name}: {says}");
+    }
+    let _ = writeln!(text, "{}", if passes { "passed" } else { "failed" });
+    (passes, text)
+}
