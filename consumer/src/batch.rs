@@ -136,6 +136,20 @@ impl Batch {
         self.weight
     }
 
+    /// The records that are in a trace: offset and W3C `traceparent`.
+    #[cfg(feature = "otel")]
+    pub fn traces(&self) -> impl Iterator<Item = (i64, &str)> {
+        const NAMES: [&[u8]; 2] = [b"traceparent", b"ce_traceparent"];
+        self.records.iter().filter_map(|record| {
+            let of_name = |wanted: &[u8]| {
+                let mut headers = record.headers.iter();
+                let (_, value) = headers.find(|(name, _)| name == wanted)?;
+                std::str::from_utf8(value.as_deref()?).ok()
+            };
+            Some((record.offset, NAMES.into_iter().find_map(of_name)?))
+        })
+    }
+
     /// Kafka's time of its last record: milliseconds since 1970.
     pub fn timestamp(&self) -> Option<i64> {
         let last = self.records.last().map(|record| record.timestamp);

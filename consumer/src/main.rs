@@ -12,7 +12,7 @@
 //! - [`relay`]: the outbox's events on their way out, through [`outlet`]; [`dead_letters`] their topics
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them; [`lag`] over their ends
 //! - [`health`] is what the process knows of itself, [`metrics`] what it counts, [`backlog`] what waits in the
-//!   database; [`http`] serves them
+//!   database; [`http`] serves them. `traces`, with the feature `otel`, tells of records that are in a trace
 
 use std::process::ExitCode;
 
@@ -44,6 +44,8 @@ mod relay;
 mod run;
 mod topic_id;
 mod topics;
+#[cfg(feature = "otel")]
+mod traces;
 mod verdict;
 
 use cli::Command;
@@ -121,6 +123,8 @@ fn go_on(command: &Command, config: Config) -> Result<(), Error> {
         }
     }));
     let metrics = metrics::install()?;
+    #[cfg(feature = "otel")]
+    let _exporter = traces::start()?;
     let runtime = runtime()?;
     let done = instance::run(command, config, &runtime, metrics);
     // A statement that hangs must not keep the process.

@@ -104,9 +104,28 @@ impl Outlet {
     /// Publishes them in one transaction, in order; an error leaves open whether they were. It ends within
     /// the transaction's timeout. Behind an error the outlet is of no use.
     pub fn publish(&self, events: &[Event], letters: &[DeadLetter]) -> KafkaResult<()> {
+        #[cfg(feature = "otel")]
+        let mut sending = crate::traces::Sending::default();
+        #[cfg(feature = "otel")]
+        let trace = |event: &Event| sending.begin(event);
+        #[cfg(not(feature = "otel"))]
+        let trace = |event: &Event| event.traceparent.clone();
+        let done = self.transact(events, letters, trace);
+        #[cfg(feature = "otel")]
+        sending.end(done.as_ref().map(drop).map_err(ToString::to_string));
+        done
+    }
+
+    /// `trace` gives what an event's record says of the trace that it is in.
+    fn transact(
+        &self,
+        events: &[Event],
+        letters: &[DeadLetter],
+        mut trace: impl FnMut(&Event) -> Option<String>,
+    ) -> KafkaResult<()> {
         self.producer.begin_transaction()?;
         for event in events {
-            self.send(event)?;
+            self.send(event, trace(event).as_deref())?;
         }
         for letter in letters {
             self.send_letter(letter)?;
@@ -125,7 +144,7 @@ impl Outlet {
         self.producer.client()
     }
 
-    fn send(&self, event: &Event) -> KafkaResult<()> {
+    fn send(&self, event: &Event, trace: Option<&str>) -> KafkaResult<()> {
         let id = event.id.to_string();
         let subject = event.subject.to_string();
         let headers = [
@@ -137,7 +156,6 @@ impl Outlet {
             ("ce_time", &event.time),
             ("content-type", "application/json"),
         ];
-        let trace = event.traceparent.as_deref();
         let headers = headers
             .into_iter()
             .chain(trace.map(|trace| ("traceparent", trace)))

@@ -11,7 +11,7 @@ use tracing::{debug, error, info};
 use uuid::Uuid;
 
 use crate::config::Errors;
-use crate::database::{Claim, Database};
+use crate::database::Database;
 use crate::health::{Health, State};
 use crate::messages::{End, Item, PartitionId, Report, What};
 use crate::topics::Topics;
@@ -89,16 +89,22 @@ impl Partition {
             id = self.shared.topics.id(&self.id.topic) => id,
             () = self.ending() => return End::Shutdown,
         };
-        let call = || {
-            let Shared {
-                database, owner, ..
-            } = &self.shared;
-            database.claim(&self.id, topic_id, owner)
+        let Shared {
+            database, owner, ..
+        } = &self.shared;
+        // Read before a claim is refused, so that no decision of an operator behind that is overlooked.
+        let before = match self.insist("look", || database.epoch(&self.id)).await {
+            Ok(epoch) => epoch,
+            Err(Halt::End(end)) => return end,
+            Err(Halt::Stop(_)) => None,
         };
+        let call = || database.claim(&self.id, topic_id, owner);
         let claim = match self.insist("claim", call).await {
             Ok(claim) => claim,
             Err(Halt::End(end)) => return end,
-            Err(Halt::Stop(reason)) => return self.stopped(None, &reason).await,
+            Err(Halt::Stop(reason)) => {
+                return self.stopped(before.unwrap_or_default(), &reason).await;
+            }
         };
         self.report(What::Claimed(claim.next_offset));
         self.is(State::Running);
@@ -114,7 +120,7 @@ impl Partition {
         drop(inbox);
         match halt {
             Halt::End(end) => end,
-            Halt::Stop(reason) => self.stopped(Some(claim), &reason).await,
+            Halt::Stop(reason) => self.stopped(claim.epoch, &reason).await,
         }
     }
 
@@ -134,7 +140,7 @@ impl Partition {
 
     /// Says so wherever somebody may look, and waits until an operator has reset the position or somebody else has
     /// claimed the partition.
-    async fn stopped(&self, claim: Option<Claim>, reason: &str) -> End {
+    async fn stopped(&self, epoch: i64, reason: &str) -> End {
         let PartitionId { topic, partition } = &self.id;
         let database = &self.shared.database;
         error!(
@@ -147,28 +153,25 @@ impl Partition {
         );
         self.is(State::Stopped(reason.to_owned()));
         self.report(What::Stopped);
-        let epoch = claim.map(|claim| claim.epoch);
         let note = || database.stop(&self.id, epoch, reason);
-        if let Err(Halt::End(end)) = self.insist("stop", note).await {
-            return end;
-        }
+        let mut is_stopped = match self.insist("stop", note).await {
+            Ok(is_noted) => is_noted,
+            Err(Halt::End(end)) => return end,
+            Err(Halt::Stop(_)) => true,
+        };
         // Not to look like an outage of Postgres.
         self.is(State::Stopped(reason.to_owned()));
-        let mut since = epoch;
-        loop {
+        while is_stopped {
             if let Some(end) = self.pause(STOPPED_LOOK).await {
                 return end;
             }
             match database.epoch(&self.id).await {
-                Ok(now) if since.is_none() => since = now,
-                Ok(now) if now != since => {
-                    info!(topic, partition, "an operator decided: it is claimed again");
-                    return End::Reclaim(Duration::ZERO);
-                }
-                Ok(_) => {}
+                Ok(now) => is_stopped = now == Some(epoch),
                 Err(error) => debug!(topic, partition, %error, "looking for a decision"),
             }
         }
+        info!(topic, partition, "an operator decided: it is claimed again");
+        End::Reclaim(Duration::ZERO)
     }
 
     /// Waits; says so when the process ends meanwhile.

@@ -109,7 +109,7 @@ COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
 CREATE FUNCTION deed.stop_partition(
     consumer_group text, topic text, partition integer, epoch bigint, stopped_for text)
   RETURNS boolean
-  LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
     WITH stopped AS (
@@ -117,12 +117,12 @@ CREATE FUNCTION deed.stop_partition(
       SET stopped_for = stop_partition.stopped_for, stopped_at = pg_catalog.clock_timestamp()
       WHERE p.consumer_group = stop_partition.consumer_group
         AND p.topic = stop_partition.topic AND p.partition = stop_partition.partition
-        AND p.epoch = coalesce(stop_partition.epoch, p.epoch)
+        AND p.epoch = stop_partition.epoch
       RETURNING 1)
     SELECT pg_catalog.count(*) > 0 FROM stopped;
   END;
 COMMENT ON FUNCTION deed.stop_partition(text, text, integer, bigint, text) IS
-  'Notes why the owner with this epoch (null: whoever has it) applies nothing of the partition any more, for an operator to see. The next claim or reset takes the note away. False when that owner is none any more.';
+  'Notes why the owner with this epoch applies nothing of the partition any more, for an operator to see. The next claim or reset takes the note away. False when it was claimed or reset meanwhile.';
 
 CREATE FUNCTION deed.reset_position(
     consumer_group text, topic text, partition integer, next_offset bigint)

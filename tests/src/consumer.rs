@@ -44,6 +44,8 @@ pub struct Spec {
     pub membership: Membership,
     /// More lines of its configuration, before the table [kafka].
     pub settings: String,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, String)>,
     /// How long it runs.
     pub lifetime: Lifetime,
 }
@@ -118,6 +120,7 @@ impl Spec {
         let mut command = Command::new(place.consumer());
         command.args(arguments).arg("--config").arg(&config);
         without_our_environment(&mut command);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 

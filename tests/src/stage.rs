@@ -167,6 +167,7 @@ impl<'a> Line<'a> {
                 session_timeout: SESSION_TIMEOUT,
             },
             settings: String::new(),
+            environment: Vec::new(),
             lifetime: Lifetime::Bound,
         }
     }

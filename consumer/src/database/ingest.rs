@@ -120,19 +120,20 @@ impl Database {
         rows.iter().map(count).collect()
     }
 
-    /// Notes why nothing of the partition is applied any more; under no epoch whoever owns it.
+    /// Notes why nothing of the partition is applied any more; false when this epoch is over.
     pub async fn stop(
         &self,
         of: &PartitionId,
-        epoch: Option<i64>,
+        epoch: i64,
         reason: &str,
-    ) -> Result<(), CallError> {
-        self.call(
-            STOP,
-            &[&self.group, &of.topic, &of.partition, &epoch, &reason],
-        )
-        .await
-        .map(drop)
+    ) -> Result<bool, CallError> {
+        Ok(self
+            .call(
+                STOP,
+                &[&self.group, &of.topic, &of.partition, &epoch, &reason],
+            )
+            .await?
+            .try_get(0)?)
     }
 
     /// The epoch of the partition's owner now; none when nobody ever claimed it.

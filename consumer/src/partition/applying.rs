@@ -178,6 +178,13 @@ impl Partition {
         let next = batch.next_offset();
         debug!(of = %self.id, records = batch.len(), next, "applied");
         metrics::batch(batch.len(), began.elapsed(), counts);
+        #[cfg(feature = "otel")]
+        crate::traces::applied(
+            &self.id,
+            self.shared.database.group(),
+            batch,
+            began.elapsed(),
+        );
         let rejected: i64 = counts
             .iter()
             .filter(|count| count.outcome == "rejected")

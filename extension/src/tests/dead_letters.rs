@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(answer(state), "worker 1 log cut t f");
         claimed();
         assert_eq!(answer(state), "worker 1 t t");
-        assert_eq!(answer(&stop("NULL")), "true");
+        assert_eq!(answer(&stop("2")), "true");
         answer("deed.reset_position('group', 'documents', 0, 12)");
         assert_eq!(answer(state), "worker 1 t t");
         assert_eq!(answer("SELECT next_offset FROM deed.stream_position"), "12");

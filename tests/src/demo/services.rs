@@ -179,6 +179,7 @@ fn start_consumer(
         group: DATABASE.to_owned(),
         topics: TOPICS.map(str::to_owned).to_vec(),
         settings: String::new(),
+        environment: Vec::new(),
         membership: Membership::Classic {
             session_timeout: Duration::from_secs(6),
         },

@@ -8,6 +8,7 @@ mod logs;
 mod refused_records;
 mod settings;
 mod stopped;
+mod traces;
 
 use deed_tests::consumer::{Spec, get};
 use deed_tests::process::{Process, wait_until};

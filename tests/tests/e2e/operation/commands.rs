@@ -13,7 +13,7 @@ fn quarantined_records_are_listed_shown_and_applied_again() {
     let none = spec.ask(&PLACE, &["quarantine", "list"]).expect("runs");
     assert_eq!(none.said, "no records\n", "{none:?}");
     let mut clock = Clock::default();
-    let early = "2999-01-01T00:00:00Z";
+    let early = "2040-01-01T00:00:00Z";
     let created = clock.created(id("commands document"), id("commands anne"), "Early");
     let mut future = created.structured();
     let text = String::from_utf8(future.value.expect("a value")).expect("UTF-8");
