@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use jiff::Timestamp;
 use rdkafka::Message;
 use rdkafka::message::Headers;
 
@@ -150,10 +151,10 @@ impl Batch {
         })
     }
 
-    /// Kafka's time of its last record: milliseconds since 1970.
-    pub fn timestamp(&self) -> Option<i64> {
-        let last = self.records.last().map(|record| record.timestamp);
-        last.filter(|millis| *millis >= 0)
+    /// Kafka's time of its first record, where it has one.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        let millis = self.records.first()?.timestamp;
+        Timestamp::from_millisecond(millis).ok().filter(|_| millis >= 0)
     }
 
     /// How many records it has.

@@ -36,8 +36,10 @@ pub struct Partition {
     pub state: State,
     /// The next offset to apply; none is the log's beginning.
     pub next_offset: Option<i64>,
-    /// Kafka's time of the record applied last.
-    pub applied_at: Option<Timestamp>,
+    /// How it is since then.
+    pub since: Timestamp,
+    /// Kafka's time of the first record that is being applied; none while none is.
+    pub taken: Option<Timestamp>,
 }
 
 /// How a partition is.
@@ -97,24 +99,31 @@ impl Health {
     pub fn partition(&self, id: &PartitionId, state: State) {
         metrics::partition_state(id, Some(&state));
         let mut inner = self.inner();
-        match inner.partitions.get_mut(id) {
-            Some(partition) => partition.state = state,
-            None => {
-                let partition = Partition {
-                    state,
-                    next_offset: None,
-                    applied_at: None,
-                };
-                inner.partitions.insert(id.clone(), partition);
-            }
+        let since = Timestamp::now();
+        let partition = inner.partitions.entry(id.clone()).or_insert(Partition {
+            state: State::Claiming,
+            next_offset: None,
+            since,
+            taken: None,
+        });
+        if partition.state.word() != state.word() {
+            partition.since = since;
+        }
+        partition.state = state;
+    }
+
+    /// Records are being applied, the first of them from then.
+    pub fn taken(&self, id: &PartitionId, at: Option<Timestamp>) {
+        if let Some(partition) = self.inner().partitions.get_mut(id) {
+            partition.taken = at;
         }
     }
 
-    /// Everything below this offset is applied, the last record of it from then.
-    pub fn applied(&self, id: &PartitionId, next_offset: Option<i64>, at: Option<Timestamp>) {
+    /// Everything below this offset is applied.
+    pub fn applied(&self, id: &PartitionId, next_offset: Option<i64>) {
         if let Some(partition) = self.inner().partitions.get_mut(id) {
             partition.next_offset = next_offset;
-            partition.applied_at = at.or(partition.applied_at);
+            partition.taken = None;
         }
         metrics::next_offset(id, next_offset.unwrap_or_default());
     }

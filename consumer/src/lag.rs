@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::debug;
 
-use crate::health::Health;
+use crate::health::{Health, State};
 use crate::metrics;
 use crate::topics::Quiet;
 
@@ -41,10 +41,10 @@ fn look(client: &BaseConsumer<Quiet>, health: &Health) {
             }
         };
         let records = (end - partition.next_offset.unwrap_or(first).max(first)).max(0);
-        let age = match (records, partition.applied_at) {
-            (1.., Some(at)) => Timestamp::now().duration_since(at).as_secs_f64().max(0.0),
-            _ => 0.0,
-        };
-        metrics::lag(&id, records, age);
+        // What has not been fetched yet has come a moment ago, unless the partition stands still.
+        let stands = (partition.state != State::Running).then_some(partition.since);
+        let waits = partition.taken.or(stands).filter(|_| records > 0);
+        let age = waits.map(|since| Timestamp::now().duration_since(since).as_secs_f64());
+        metrics::lag(&id, records, age.unwrap_or_default().max(0.0));
     }
 }

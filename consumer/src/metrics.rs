@@ -60,7 +60,7 @@ fn describe() {
     );
     describe_gauge!(
         "deed_partition_lag_seconds",
-        "How old the record applied last is, while any waits behind it"
+        "How long the first record that is not applied has waited"
     );
     describe_histogram!("deed_batch_records", "Records in a batch");
     describe_histogram!(

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -145,6 +144,7 @@ impl Partition {
         batch: &Batch,
     ) -> Result<Result<(), CallError>, Halt> {
         let began = Instant::now();
+        self.shared.health.taken(&self.id, batch.timestamp());
         let call = || async {
             match self.call(claim, position, batch, None).await {
                 Err(error) if error.verdict() == Verdict::Divide => Ok(Err(error)),
@@ -196,10 +196,7 @@ impl Partition {
                 "records quarantined: deed-consumer quarantine list says why"
             );
         }
-        let at = batch.timestamp().map(Timestamp::from_millisecond);
-        self.shared
-            .health
-            .applied(&self.id, Some(next), at.and_then(Result::ok));
+        self.shared.health.applied(&self.id, Some(next));
         self.shared.applied.notify_one();
         self.load.fetch_sub(batch.weight(), Ordering::Relaxed);
         self.report(What::Applied(next));
