@@ -13,7 +13,7 @@ hold_target() {
         flock 8
     fi
     if [ "$(cat "$stamp" 2>/dev/null)" != "$DEED_ROOT" ]; then
-        cargo clean --quiet -p deed -p deed-core -p deed-consumer -p deed-tests
+        cargo clean --quiet -p deed -p deed-core -p deed-model -p deed-consumer -p deed-proxy -p deed-tests
         printf '%s\n' "$DEED_ROOT" >"$stamp"
     fi
 }
