@@ -78,6 +78,11 @@ pub fn own_kafka(name: &str) -> Kafka {
 
 /// A cluster for one test; `fsync` where a crash is tested.
 pub fn own_postgres(name: &str, fsync: bool) -> Postgres {
+    own_postgres_at(&PLACE, name, fsync)
+}
+
+/// The same, of the Postgres that another place holds.
+pub fn own_postgres_at(place: &Place, name: &str, fsync: bool) -> Postgres {
     let spec = server::Spec {
         major: major_under_test().unwrap_or_else(|error| panic!("{error}")),
         folder: FOLDER.join(name),
@@ -87,7 +92,7 @@ pub fn own_postgres(name: &str, fsync: bool) -> Postgres {
         settings: &[],
         lifetime: Lifetime::Bound,
     };
-    Postgres::start(&PLACE, spec).expect("Postgres")
+    Postgres::start(place, spec).expect("Postgres")
 }
 
 /// A streaming replica of a cluster of one test.

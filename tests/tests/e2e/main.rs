@@ -27,6 +27,7 @@ mod meanwhile;
 mod model;
 mod operation;
 mod outbound;
+mod package;
 mod poison;
 mod proxy;
 mod recreated;
