@@ -21,7 +21,8 @@ need_debian_packages() {
     local wanted missing=() package installed
     wanted=(build-essential ca-certificates clang curl libclang-dev libssl-dev pkg-config unzip zlib1g-dev)
     if [ "$1" = test ]; then
-        wanted+=("${POSTGRES_15_LIBRARIES[@]}")
+        # systemd's own analyzer looks at the unit; nothing of it is started.
+        wanted+=("${POSTGRES_15_LIBRARIES[@]}" systemd)
         # pgrx's test framework starts its server with sudo when it runs as root.
         if [ -n "$DEED_SERVER_USER" ]; then wanted+=(sudo); fi
     fi

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What holds docs/openapi.json to its form and to the server: the linter spectral and the tester
-# schemathesis; and the Kafka client of the examples in Python. All of their versions are pinned.
+# schemathesis; and other programs and libraries that come as wheels. All of their versions are pinned.
 
 need_spectral() {
     local pin
@@ -21,7 +21,7 @@ need_python_packages() {
     local folder=$DEED_CACHE/$1 pin
     pin=$(pin_of "$2")
     if in_place_already "$folder" "$pin"; then return; fi
-    need "$1 for Python, which $3" "see that pip reaches its registry" \
+    need "$1 from Python's registry, which $3" "see that pip reaches its registry" \
         in_place "$folder" "$pin" unpack_python_packages "$DEED_ROOT/$2"
 }
 

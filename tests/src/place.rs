@@ -74,6 +74,11 @@ impl Place {
         self.cache.join("spectral/node_modules/.bin/spectral")
     }
 
+    /// The checker of Prometheus' rules.
+    pub fn promtool(&self) -> PathBuf {
+        self.cache.join("prometheus/promtool")
+    }
+
     /// The folder of a package for Python, for `PYTHONPATH`.
     pub fn python(&self, package: &str) -> PathBuf {
         self.cache.join(package)

@@ -24,6 +24,7 @@ mod line;
 mod listing;
 mod lists;
 mod meanwhile;
+mod metrics_page;
 mod model;
 mod operation;
 mod outbound;
