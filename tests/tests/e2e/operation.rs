@@ -5,6 +5,7 @@ mod dead_letters;
 mod endpoints;
 mod gaps;
 mod logs;
+mod positions;
 mod refused_records;
 mod settings;
 mod stopped;
