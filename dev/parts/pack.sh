@@ -20,6 +20,23 @@ forget_paths() {
 
 compile_consumer() { cargo build --release -p deed-consumer; }
 
+# third_party_licences FOLDER: what is linked into the two programs, by whose terms, and the texts of these.
+third_party_licences() {
+    local tree name version terms folder
+    mkdir "$1"
+    tree=$(cargo tree --locked --offline -p deed -p deed-consumer --edges normal,no-proc-macro --prefix none --format '{p} {l}' |
+        sed -n 's/ (\*)$//; /(\//d; s/^\([^ ]*\) v\([^ ]*\) /\1 \2 /p' | sort -u)
+    printf '%s\n' "$tree" >"$1/INDEX"
+    while read -r name version terms; do
+        for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$name-$version"; do
+            # One folder down are the sources in C that a crate carries.
+            (cd "$folder" && find . -maxdepth 2 -xtype f \
+                \( -iregex '\./\([^/]*/\)?\(licen[cs]e\|copying\|notice\|unlicense\)[^/]*' -o -ipath './licen[cs]es/*' \) \
+                -exec install -D -m 644 {} "$1/$name-$version/{}" \;)
+        done
+    done <<<"$tree"
+}
+
 # compile_extension MAJOR FOLDER: below FOLDER/MAJOR, at the paths that this clone's copy of Postgres has.
 compile_extension() {
     cargo pgrx package --manifest-path extension/Cargo.toml --pg-config "$DEED_PRIVATE/pg/$1/bin/pg_config" \
@@ -59,6 +76,7 @@ pack() (
     install -m 644 "$extension/deed.control" "$extension/deed--$version.sql" extension/sql/deed--*.sql "$to/extension/"
     cp -R sql deploy docs postgrest.conf README.md CHANGELOG.md LICENSE "$to/"
     rm -r "$to/deploy/package"
+    third_party_licences "$to/licences"
     install -m 755 deploy/package/install-extension.sh "$to/"
     sed "s/@MAJOR@/$major/g; s/@VERSION@/$version/g" deploy/package/INSTALL >"$to/INSTALL"
     chmod -R u+w,a+rX,go-w "$to"

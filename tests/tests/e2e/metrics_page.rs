@@ -10,96 +10,16 @@ use deed_tests::stage::{PLACE, run_folder};
 use serde_json::{Value, json};
 
 use expression::Word;
+use listed::{Series, metrics, series};
 
 mod expression;
+mod listed;
 
 /// Labels that Prometheus adds.
 const ADDED: [&str; 2] = ["job", "instance"];
-/// What only the process collector and Prometheus itself tell of.
-const PROCESS: [(&str, Kind); 3] = [
-    ("process_resident_memory_bytes", Kind::Gauge),
-    ("process_open_fds", Kind::Gauge),
-    ("process_cpu_seconds_total", Kind::Counter),
-];
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Gauge,
-    Counter,
-    Histogram,
-}
-
-/// What Prometheus stores under one name.
-#[derive(Clone, Debug)]
-struct Series {
-    metric: String,
-    /// Only a rate of it says something.
-    counts: bool,
-    labels: BTreeSet<String>,
-}
 
 fn read(file: &str) -> String {
     fs::read_to_string(PLACE.root.join(file)).expect(file)
-}
-
-/// The page's table: name, type and labels.
-fn metrics() -> BTreeMap<String, (Kind, BTreeSet<String>)> {
-    let mut metrics = BTreeMap::new();
-    for line in read("docs/METRICS.md").lines() {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let ["", name, kind, labels, _, meaning, ""] = cells[..] else {
-            continue;
-        };
-        let Some(name) = name.strip_prefix("`deed_") else {
-            continue;
-        };
-        let kind = match kind {
-            "gauge" => Kind::Gauge,
-            "counter" => Kind::Counter,
-            "histogram" => Kind::Histogram,
-            other => panic!("{other} is no type"),
-        };
-        assert!(!meaning.is_empty(), "{line}");
-        let labels = labels.split(", ").map(|label| label.trim_matches('`'));
-        let labels = labels.filter(|label| !label.is_empty()).map(str::to_owned);
-        let name = format!("deed_{}", name.trim_end_matches('`'));
-        assert_eq!(
-            name.ends_with("_total"),
-            kind == Kind::Counter,
-            "{name} is a {kind:?}"
-        );
-        let twice = metrics.insert(name.clone(), (kind, labels.collect()));
-        assert!(twice.is_none(), "{name} is listed twice");
-    }
-    assert!(metrics.len() > 15, "the page has a table");
-    metrics
-}
-
-/// What each name of a series stands for.
-fn series() -> BTreeMap<String, Series> {
-    let mut all = metrics();
-    for (name, kind) in PROCESS {
-        assert!(read("docs/METRICS.md").contains(name), "{name}");
-        all.insert(name.to_owned(), (kind, BTreeSet::new()));
-    }
-    let mut series = BTreeMap::new();
-    for (metric, (kind, labels)) in all {
-        let one = Series {
-            metric: metric.clone(),
-            counts: kind != Kind::Gauge,
-            labels,
-        };
-        if kind == Kind::Histogram {
-            let mut bucket = one.clone();
-            bucket.labels.insert("le".to_owned());
-            series.insert(format!("{metric}_bucket"), bucket);
-            series.insert(format!("{metric}_sum"), one.clone());
-            series.insert(format!("{metric}_count"), one);
-        } else {
-            series.insert(metric, one);
-        }
-    }
-    series
 }
 
 /// What an expression, with the texts beside it, says of metrics that the page does not; adds those that it uses.
@@ -261,6 +181,7 @@ fn each_alert_uses_what_is_listed_and_has_a_next_step() {
     let alerts = alerts();
     assert_eq!(alerts.len(), 8);
     for (name, expression, annotations) in &alerts {
+        assert!(!expression.trim().is_empty(), "{name}");
         let wrong = problems(expression, annotations, &series, &mut used);
         assert!(wrong.is_empty(), "{name}: {wrong:?}");
         for key in ["summary:", "description:"] {
@@ -281,9 +202,6 @@ fn each_alert_uses_what_is_listed_and_has_a_next_step() {
             tests.contains(&format!("alertname: {name}, eval_time: 50m")),
             "{name} keeps still in no test"
         );
-    }
-    for (_, expression, _) in &alerts {
-        assert!(!expression.trim().is_empty());
     }
     assert!(used.len() >= alerts.len(), "{used:?}");
 }

@@ -195,6 +195,10 @@ fn the_same_commit_gives_the_same_package() {
     let major = major_under_test().expect("DEED_PG");
     let first = fs::read(pack(major)).expect("the package");
     assert_eq!(fs::read(pack(major)).expect("the package"), first);
+    let terms = fs::read_to_string(place.root.join("licences/INDEX")).expect("the terms");
+    for name in ["pgrx 0.", "rdkafka-sys ", "tokio-postgres "] {
+        assert!(terms.contains(&format!("\n{name}")), "{name} in {terms}");
+    }
     assert!(place.root.join("LICENSE").exists());
 }
 
