@@ -8,7 +8,7 @@ tarball_of() { printf '%s/%s.tar.gz\n' "$2" "$(name_of "$1")"; }
 
 name_of() { printf 'deed-%s-pg%s-linux-x86_64\n' "$version" "$1"; }
 
-# Compilers write the paths of sources into their output: the same commit gives the same bytes wherever it lies.
+# Compilers write the paths of sources into their output: what is packed must not tell, nor depend on, where this clone lies.
 # By the triple's own variables: RUSTFLAGS would replace the flags that cargo-pgrx sets, CFLAGS those of librdkafka.
 forget_paths() {
     local rust=() registry
