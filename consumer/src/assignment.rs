@@ -22,10 +22,10 @@ use crate::partition::{Partition, Shared};
 use crate::partition_list::{ids, one};
 use crate::rebalance::Context;
 
-/// A partition with this much waiting to be applied is paused in Kafka ...
+/// A partition with this much waiting to be applied is paused in Kafka, and goes on with half of it ...
 const FULL: usize = 8 << 20;
-/// ... and goes on with this much.
-const DRAINED: usize = FULL / 2;
+/// ... or with its share of this, which all partitions of the process have together.
+const ALL_FULL: usize = 32 << 20;
 /// How long a rebalance waits for the claims: far below any session's timeout.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
 /// Between two looks for offsets that are no records.
@@ -152,6 +152,7 @@ impl Assignment {
             topic: message.topic().to_owned(),
             partition: message.partition(),
         };
+        let partitions = self.held.len();
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
@@ -165,7 +166,7 @@ impl Assignment {
         let load = held.load.fetch_add(weight, Ordering::Relaxed) + weight;
         // Its task has ended: the report says what is next.
         let _ = held.inbox.send(Item::Record(record));
-        if load >= FULL && !held.paused {
+        if load >= full(partitions) && !held.paused {
             held.paused = true;
             told(client.pause(&one(&id)), "pausing");
         }
@@ -176,8 +177,9 @@ impl Assignment {
         while let Ok(report) = self.reports.try_recv() {
             self.take(client, report);
         }
+        let drained = full(self.held.len()) / 2;
         for (id, held) in &mut self.held {
-            if held.paused && held.load.load(Ordering::Relaxed) <= DRAINED {
+            if held.paused && held.load.load(Ordering::Relaxed) <= drained {
                 held.paused = false;
                 told(client.resume(&one(id)), "resuming");
             }
@@ -322,6 +324,11 @@ impl Assignment {
             }
         }
     }
+}
+
+/// What each of so many partitions may have waiting.
+fn full(partitions: usize) -> usize {
+    FULL.min(ALL_FULL / partitions.max(1))
 }
 
 fn told(done: KafkaResult<()>, doing: &str) {

@@ -11,6 +11,7 @@ use figment::value::Dict;
 use serde::Deserialize;
 
 use crate::cli::Flags;
+use crate::database::settings::Settings;
 use crate::error::Error;
 use crate::kafka;
 
@@ -25,7 +26,7 @@ use layers::{Texts, flatten};
 #[derive(Debug)]
 pub struct Config {
     /// Where the extension is.
-    pub database: tokio_postgres::Config,
+    pub database: Settings,
     /// `host:port`, comma separated.
     pub kafka_bootstrap: String,
     /// Kafka's consumer group, and the name of the positions in Postgres.
@@ -168,13 +169,14 @@ fn layered(
 
 impl Raw {
     fn check(self, kafka: BTreeMap<String, String>, errors: Errors) -> Result<Config, Error> {
-        let database_url = required(self.database_url, "database_url")?;
-        let database = database_url.parse().map_err(|error| {
-            // The text may hold a password: name the key, never the value.
-            Error::Config(format!(
-                "database_url: {error}; expected postgres://user@host:port/database"
-            ))
-        })?;
+        let variable = |name: &str| std::env::var(name).ok();
+        let database_url = match self.database_url {
+            // libpq's variables may say all of it.
+            None if variable("PGHOST").or(variable("PGHOSTADDR")).is_some() => String::new(),
+            given => required(given, "database_url")?,
+        };
+        let database = Settings::read(&database_url, variable)
+            .map_err(|problem| Error::Config(format!("database_url: {problem}")))?;
         for key in kafka.keys() {
             if let Some(reason) = kafka::refusal(key) {
                 return Err(Error::Config(format!(

@@ -1,33 +1,31 @@
 //! The calls into Postgres, over a few connections that replace themselves.
 
-use std::time::Duration;
-
-use deadpool_postgres::{
-    HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
-};
-use tokio_postgres::config::Host;
+use deadpool::managed::{Object, Pool, PoolError};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
 
 use crate::error::Error;
 use crate::metrics;
 use crate::verdict::{Verdict, verdict};
 
+mod connect;
+mod conninfo;
 mod ingest;
 mod operator;
+mod passfile;
 mod relay;
+pub mod settings;
+mod tls;
 mod version;
 
+use connect::{ConnectError, Connector};
 pub use ingest::{Claim, Count, Policy};
 pub use operator::{Position, Quarantined, Redriven};
 pub use relay::Backlog;
+use settings::Settings;
 
 /// A partition keeps one busy while it applies; more would only queue on Postgres' own disk.
 const CONNECTIONS: usize = 8;
-/// For making a connection. A statement has no limit: it ends, or its connection does.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a server may be silent before its connection counts as gone.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A function of the extension, or a question about its tables.
 struct Call {
@@ -39,7 +37,7 @@ struct Call {
 /// Where the extension is.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool,
+    pool: Pool<Connector>,
     group: String,
 }
 
@@ -48,18 +46,15 @@ pub struct Database {
 pub enum CallError {
     /// No connection could be had.
     #[error("{}", unwrap_pool(.0))]
-    Connect(#[from] PoolError),
+    Connect(#[from] PoolError<ConnectError>),
     /// The statement failed, or its connection did.
     #[error("{}", chain(.0))]
     Statement(#[from] tokio_postgres::Error),
 }
 
-fn unwrap_pool(error: &PoolError) -> String {
+fn unwrap_pool(error: &PoolError<ConnectError>) -> String {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            chain(error)
-        }
-        PoolError::PostCreateHook(HookError::Message(text)) => text.to_string(),
+        PoolError::Backend(error) => format!("no connection: {error}"),
         error => error.to_string(),
     }
 }
@@ -77,43 +72,26 @@ impl CallError {
     /// What to do about it.
     pub fn verdict(&self) -> Verdict {
         match self {
-            CallError::Connect(PoolError::PostCreateHook(HookError::Message(_))) => Verdict::Park,
+            CallError::Connect(PoolError::Backend(error)) if error.is_unfit() => Verdict::Park,
             _ => verdict(self.code()),
         }
     }
 
     /// The five characters of its SQLSTATE; none when the answer did not come from Postgres.
     pub fn code(&self) -> Option<&str> {
-        let error = match self {
-            CallError::Connect(
-                PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)),
-            )
-            | CallError::Statement(error) => error,
-            CallError::Connect(_) => return None,
-        };
-        error.code().map(tokio_postgres::error::SqlState::code)
+        match self {
+            CallError::Connect(PoolError::Backend(error)) => error.code(),
+            CallError::Connect(_) => None,
+            CallError::Statement(error) => error.code().map(tokio_postgres::error::SqlState::code),
+        }
     }
 }
 
 impl Database {
     /// Connects when first asked, so that a database that is down at the start is no error.
-    pub fn new(config: &tokio_postgres::Config, group: &str) -> Result<Self, Error> {
-        let mut config = config.clone();
-        if config.get_application_name().is_none() {
-            config.application_name("deed-consumer");
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(SILENCE);
-        }
-        config.keepalives_idle(SILENCE);
-        let recycle = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let pool = Pool::builder(Manager::from_config(config, NoTls, recycle))
+    pub fn new(settings: &Settings, group: &str) -> Result<Self, Error> {
+        let pool = Pool::builder(Connector(settings.clone()))
             .max_size(CONNECTIONS)
-            .post_create(version::hook())
-            .create_timeout(Some(CONNECT_TIMEOUT))
-            .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Config(format!("database_url: {error}")))?;
         Ok(Database {
@@ -160,14 +138,4 @@ impl Database {
         }
         answer
     }
-}
-
-/// The hosts of a connection string, for the log: it holds no secret.
-pub fn hosts(config: &tokio_postgres::Config) -> String {
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        Host::Unix(path) => path.display().to_string(),
-    });
-    hosts.collect::<Vec<_>>().join(",")
 }

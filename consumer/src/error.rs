@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use rdkafka::error::KafkaError;
 
+use crate::kafka::complaints::advice_at_the_end;
+
 /// An error that the consumer can't go on after.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -14,7 +16,7 @@ pub enum Error {
     #[error("starting: {0}")]
     Start(#[from] std::io::Error),
     /// The Kafka client can't go on; a new process may.
-    #[error("Kafka: {0}")]
+    #[error("Kafka: {0}{next}", next = advice_at_the_end(.0))]
     Kafka(KafkaError),
 }
 

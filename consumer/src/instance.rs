@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::backlog;
 use crate::cli::Command;
 use crate::config::Config;
-use crate::database::{Database, hosts};
+use crate::database::Database;
 use crate::error::Error;
 use crate::health::Health;
 use crate::http;
@@ -39,7 +39,7 @@ pub fn run(
     info!(
         version = env!("CARGO_PKG_VERSION"),
         kafka = config.kafka_bootstrap,
-        database = hosts(&config.database),
+        database = %config.database,
         "deed-consumer starts"
     );
     let health = Arc::new(Health::default());

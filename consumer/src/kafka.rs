@@ -1,10 +1,13 @@
 //! How the Kafka clients are set up.
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::Error;
+
+pub mod complaints;
 
 /// Why a key of `[kafka]` may not be set, or none when it may.
 pub fn refusal(key: &str) -> Option<&'static str> {
@@ -45,8 +48,11 @@ pub fn instance(config: &Config) -> Option<&str> {
 pub fn consumer(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
-        // Small: each partition has a buffer of its own, and each instance many partitions.
-        .set("queued.max.messages.kbytes", "16384")
+        // What is fetched and not yet handed to its partition, which has bounds of its own (`Assignment`). A partition that
+        // is paused throws the rest of its fetch away, so a fetch is about what it may have waiting.
+        .set("queued.max.messages.kbytes", "8192")
+        .set("fetch.message.max.bytes", "262144")
+        .set("fetch.max.bytes", "8388608")
         .set("queued.min.messages", "5000")
         // Its default of a second would hold up a full queue long after it has drained.
         .set("fetch.queue.backoff.ms", "20")
@@ -79,7 +85,7 @@ pub fn producer(config: &Config, outbox: Uuid) -> ClientConfig {
     }
     client
         // Below that it says which keys are only for members of the group, and what comes back by itself.
-        .set("log_level", "3")
+        .set_log_level(RDKafkaLogLevel::Error)
         .set("transactional.id", format!("deed-relay-{outbox}"))
         // Also how long a relay that is gone without a successor keeps readers of committed records waiting.
         .set("transaction.timeout.ms", "10000");
@@ -94,7 +100,7 @@ pub fn inquirer(config: &Config) -> ClientConfig {
         client.remove(key);
     }
     // The member of the group has the same brokers and tells of them.
-    client.set("log_level", "2");
+    client.set_log_level(RDKafkaLogLevel::Critical);
     client
 }
 

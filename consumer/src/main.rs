@@ -52,8 +52,7 @@ use cli::Command;
 use config::{Config, LogFormat};
 use error::Error;
 
-/// The pool warns of each connection that it replaces; what its loss meant is told elsewhere.
-const LOG: &str = "info,deadpool.postgres=error";
+const LOG: &str = "info";
 /// For the operator's subcommands, whose output is the answer.
 const QUIET: &str = "error,rdkafka=off,librdkafka=off";
 

@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::client::Client;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders, ToBytes};
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::util::Timeout;
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::kafka;
+use crate::kafka::complaints::Complaints;
 
 /// Where the events go.
 pub const TOPIC: &str = "deed.events";
@@ -69,7 +70,7 @@ pub struct DeadLetter {
 
 /// The producer of one relay.
 pub struct Outlet {
-    producer: BaseProducer,
+    producer: BaseProducer<Complaints>,
     context_headers: bool,
     is_ready: bool,
     opened: Instant,
@@ -78,7 +79,8 @@ pub struct Outlet {
 impl Outlet {
     /// The way out of the outbox with this id.
     pub fn new(config: &Config, outbox: Uuid) -> KafkaResult<Self> {
-        let producer = BaseProducer::from_config(&kafka::producer(config, outbox))?;
+        let client = kafka::producer(config, outbox);
+        let producer = BaseProducer::from_config_and_context(&client, Complaints::default())?;
         Ok(Outlet {
             producer,
             context_headers: config.errors.context_headers,
@@ -140,7 +142,7 @@ impl Outlet {
     }
 
     /// The client, for questions.
-    pub fn client(&self) -> &Client<DefaultProducerContext> {
+    pub fn client(&self) -> &Client<Complaints> {
         self.producer.client()
     }
 

@@ -4,16 +4,19 @@ use std::sync::{Mutex, MutexGuard};
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
-use tracing::debug;
 
 use crate::assignment::Assignment;
+use crate::kafka::complaints::Complaints;
 
 /// The group member's context.
 pub struct Context {
     assignment: Mutex<Assignment>,
+    /// What the client can't do, and goes on trying.
+    pub complaints: Complaints,
 }
 
 impl Context {
@@ -21,6 +24,7 @@ impl Context {
     pub fn new(assignment: Assignment) -> Self {
         Context {
             assignment: Mutex::new(assignment),
+            complaints: Complaints::default(),
         }
     }
 
@@ -33,9 +37,13 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    // The same errors come out of `poll`.
+    // The same errors come out of `poll`, without the reason.
     fn error(&self, error: KafkaError, reason: &str) {
-        debug!(%error, reason, "librdkafka");
+        self.complaints.error(error, reason);
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.complaints.log(level, facility, message);
     }
 }
 

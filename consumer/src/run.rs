@@ -7,15 +7,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::assignment::Assignment;
 use crate::config::Config;
 use crate::error::Error;
 use crate::health::Health;
 use crate::kafka;
-use crate::log_limit::LogLimit;
-use crate::metrics;
 use crate::partition::Shared;
 use crate::rebalance::Context;
 
@@ -58,14 +56,12 @@ fn poll(
     shutdown: &watch::Receiver<bool>,
     health: &Health,
 ) -> Result<(), Error> {
-    let mut limit = LogLimit::default();
     let mut settled = Instant::now();
     let mut wait = POLL;
     while !*shutdown.borrow() {
         match client.poll(wait) {
             Some(Ok(message)) => client.context().assignment().deliver(client, &message),
             Some(Err(KafkaError::MessageConsumption(code))) => {
-                metrics::kafka_error(code);
                 match code {
                     RDKafkaErrorCode::AutoOffsetReset => {
                         client.context().assignment().refused(client);
@@ -74,8 +70,7 @@ fn poll(
                     | RDKafkaErrorCode::UnknownPartition => {
                         client.context().assignment().look();
                     }
-                    code if limit.passes() => warn!(%code, "Kafka; polling goes on"),
-                    _ => {}
+                    code => client.context().complaints.tell(code, "polling goes on"),
                 }
             }
             Some(Err(error)) => return Err(error.into()),

@@ -27,12 +27,10 @@ pub fn verdict(code: Option<&str>) -> Verdict {
         "PD011" | "PD013" => Verdict::Reclaim,
         "PD012" => Verdict::Recreated,
         "PD014" => Verdict::Divide,
-        // Shutting down, crashed, starting up.
-        "57P01" | "57P02" | "57P03" => Verdict::Retry,
+        // Shutting down, crashed, starting up; idle for longer than the login may be, in a transaction or not.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Verdict::Retry,
         // Serialization, deadlock, lock not available; a standby on its way to be primary.
         "40001" | "40P01" | "55P03" | "25006" => Verdict::Retry,
-        // A transaction that idled too long, for which its connection was closed.
-        "25P03" | "57P05" => Verdict::Retry,
         // Connection exceptions; insufficient resources.
         code if code.starts_with("08") || code.starts_with("53") => Verdict::Retry,
         // Data and integrity; limits of Postgres; a defect that some record meets.
@@ -77,8 +75,8 @@ mod tests {
     fn what_passes_by_itself_is_tried_again() {
         assert_eq!(verdict(None), Verdict::Retry);
         for code in [
-            "08000", "08006", "57P01", "57P02", "57P03", "53100", "53300", "40001", "40P01",
-            "55P03", "25006", "25P03",
+            "08000", "08006", "57P01", "57P02", "57P03", "57P05", "53100", "53300", "40001",
+            "40P01", "55P03", "25006", "25P03",
         ] {
             assert_eq!(verdict(Some(code)), Verdict::Retry, "{code}");
         }

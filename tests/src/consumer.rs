@@ -32,7 +32,7 @@ pub struct Spec {
     pub folder: PathBuf,
     /// What it does.
     pub command: &'static str,
-    /// Its connection string for Postgres.
+    /// Its connection string for Postgres; when empty, libpq's variables of `environment` are in its place.
     pub database_url: String,
     /// Kafka's address.
     pub kafka_bootstrap: String,
@@ -44,7 +44,9 @@ pub struct Spec {
     pub membership: Membership,
     /// More lines of its configuration, before the table [kafka].
     pub settings: String,
-    /// Variables of its environment.
+    /// More keys of librdkafka.
+    pub kafka: Vec<(&'static str, String)>,
+    /// More variables of its environment.
     pub environment: Vec<(&'static str, String)>,
     /// How long it runs.
     pub lifetime: Lifetime,
@@ -59,6 +61,9 @@ impl Spec {
             ("kafka_bootstrap", &self.kafka_bootstrap),
             ("group", &self.group),
         ] {
+            if value.is_empty() {
+                continue;
+            }
             // Writing to a String can't fail.
             let _ = writeln!(text, "{key} = {value:?}");
         }
@@ -76,6 +81,9 @@ impl Spec {
             Membership::Newer => {
                 let _ = writeln!(text, "\"group.protocol\" = \"consumer\"");
             }
+        }
+        for (key, value) in &self.kafka {
+            let _ = writeln!(text, "{key:?} = {value:?}");
         }
         text
     }

@@ -7,12 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::place::Place;
+use crate::postgres::free_port;
 use crate::process::{Identity, Launch, Lifetime, Process, Signal};
 use crate::spawn::run;
 
 mod clients;
+mod security;
 
 pub use clients::Sender;
+pub use security::{Listener, PASSWORD, Security, USER};
 
 /// A constant id: a random one may start with `-`, which the format tool takes for a flag.
 const CLUSTER_ID: &str = "deedDeedDeedDeedDeedDA";
@@ -34,6 +37,8 @@ pub struct Spec {
     pub folder: PathBuf,
     /// Its port on 127.0.0.1; 0 is any that is free.
     pub port: u16,
+    /// More listeners than the plain one.
+    pub security: Option<Security>,
     /// How long it runs.
     pub lifetime: Lifetime,
 }
@@ -49,6 +54,10 @@ pub struct Kafka {
 impl Kafka {
     /// Starts a broker, formatting its folder first when it is new, and waits until it is ready.
     pub fn start(place: &Place, mut spec: Spec) -> Result<Self, String> {
+        if spec.security.is_some() && spec.port == 0 {
+            // Which port is whose the log doesn't tell.
+            spec.port = free_port()?;
+        }
         let describe = |error: std::io::Error| format!("{}: {error}", spec.folder.display());
         let fresh = !spec.folder.join("data/meta.properties").exists();
         fs::create_dir_all(spec.folder.join("data")).map_err(describe)?;
@@ -64,6 +73,9 @@ impl Kafka {
                 "-c",
                 "server.properties",
             ]);
+            if spec.security.is_some() {
+                format.args(Security::format_arguments());
+            }
             run(&format, None)?;
         }
         let process = launch(place, &mut spec)?;
@@ -112,6 +124,12 @@ impl Kafka {
         self.spec.port
     }
 
+    /// The address of another listener than the plain one.
+    pub fn bootstrap_of(&self, listener: Listener) -> String {
+        let security = self.spec.security.as_ref().expect("such listeners");
+        format!("127.0.0.1:{}", security.port(listener))
+    }
+
     /// Its address, for clients.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.spec.port)
@@ -123,7 +141,7 @@ fn write_properties(spec: &Spec) -> Result<(), String> {
         "\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0
+listeners=PLAINTEXT://127.0.0.1:{port}{more},CONTROLLER://127.0.0.1:0
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:0
 log.dirs={data}
@@ -149,7 +167,12 @@ group.consumer.heartbeat.interval.ms=500
 # Default 9 s: a killed broker waits, on its return, for the end of its own old session.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=250
-",
+{properties}",
+        more = spec
+            .security
+            .as_ref()
+            .map_or_else(String::new, Security::listeners),
+        properties = spec.security.as_ref().map_or("", Security::properties),
         port = spec.port,
         data = spec.folder.join("data").display(),
     );
@@ -193,6 +216,9 @@ fn launch(place: &Place, spec: &mut Spec) -> Result<Process, String> {
     let mut process = Process::start(broker(&log, spec.lifetime), &command)?;
     spec.port = process.wait_for_log("Kafka Server started", DEADLINE, |log| {
         log.contains("Kafka Server started").then_some(())?;
+        if spec.security.is_some() {
+            return Some(spec.port);
+        }
         // The controller's listener comes first, the broker's last.
         let (_, port) = log.rsplit_once("Awaiting socket connections on 127.0.0.1:")?;
         port.split(|c: char| !c.is_ascii_digit())

@@ -15,7 +15,7 @@
 //! - [`cases`]: sharing cases, what happened and what must follow
 //! - [`catalog`]: what the extension is made of
 //! - [`page`]: a page of the docs, run
-//! - [`secret_file`]: files with passwords
+//! - [`secret_file`]: files with passwords; [`certificates`]: a certificate authority
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
 //! - [`demo`]: what `make demo` runs; [`bench`]: what `make bench` runs
 
@@ -24,6 +24,7 @@ pub mod audit;
 pub mod bench;
 pub mod cases;
 pub mod catalog;
+pub mod certificates;
 pub mod consumer;
 pub mod demo;
 pub mod derived;

@@ -61,6 +61,11 @@ impl Identity {
         (state != "Z").then_some(Self { pid, start })
     }
 
+    /// Its number.
+    pub fn pid(self) -> i32 {
+        self.pid
+    }
+
     /// Whether the process is there still.
     pub fn lives(self) -> bool {
         Self::of(self.pid) == Some(self)

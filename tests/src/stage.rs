@@ -12,7 +12,7 @@ use postgres::Client;
 
 use crate::consumer::{self, Membership, positions};
 use crate::event::Record;
-use crate::kafka::{self, Kafka};
+use crate::kafka::{self, Kafka, Security};
 use crate::place::{Place, major_under_test};
 use crate::postgres::{self as server, Postgres, free_port};
 use crate::postgrest::{self, PostgRest};
@@ -66,9 +66,19 @@ pub fn run_folder() -> &'static std::path::Path {
 
 /// A broker for one test.
 pub fn own_kafka(name: &str) -> Kafka {
+    kafka_with(name, None)
+}
+
+/// A broker for one test, with more listeners.
+pub fn secured_kafka(name: &str, security: Security) -> Kafka {
+    kafka_with(name, Some(security))
+}
+
+fn kafka_with(name: &str, security: Option<Security>) -> Kafka {
     let spec = kafka::Spec {
         folder: FOLDER.join(name),
         port: 0,
+        security,
         lifetime: Lifetime::Bound,
     };
     let kafka = Kafka::start(&PLACE, spec).expect("Kafka");
@@ -172,7 +182,8 @@ impl<'a> Line<'a> {
                 session_timeout: SESSION_TIMEOUT,
             },
             settings: String::new(),
-            environment: Vec::new(),
+            kafka: vec![],
+            environment: vec![],
             lifetime: Lifetime::Bound,
         }
     }

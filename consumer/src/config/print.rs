@@ -6,7 +6,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Config, ERRORS, LogFormat};
-use crate::database::hosts;
 
 const MASK: &str = "***";
 /// Whatever of librdkafka's keys has one of these in its name is masked.
@@ -46,7 +45,7 @@ impl fmt::Display for Config {
             (key.as_str(), if is_secret { MASK } else { value.as_str() })
         };
         let printed = Printed {
-            database_url: database_url(&self.database),
+            database_url: self.database.masked.clone(),
             kafka_bootstrap: &self.kafka_bootstrap,
             group: &self.group,
             topics: &self.topics,
@@ -65,21 +64,4 @@ impl fmt::Display for Config {
         };
         f.write_str(&toml::to_string(&printed).map_err(|_| fmt::Error)?)
     }
-}
-
-/// In libpq's other form, which has no place for a password to hide in.
-fn database_url(config: &tokio_postgres::Config) -> String {
-    let ports: Vec<String> = config.get_ports().iter().map(u16::to_string).collect();
-    let parts = [
-        ("host", Some(hosts(config))),
-        ("port", Some(ports.join(","))),
-        ("user", config.get_user().map(str::to_owned)),
-        ("password", config.get_password().map(|_| MASK.to_owned())),
-        ("dbname", config.get_dbname().map(str::to_owned)),
-    ];
-    let given = parts.into_iter().filter_map(|(key, value)| {
-        let value = value.filter(|value| !value.is_empty())?;
-        Some(format!("{key}={value}"))
-    });
-    given.collect::<Vec<_>>().join(" ")
 }

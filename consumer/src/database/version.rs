@@ -1,24 +1,17 @@
 //! Whether the database has an extension that this consumer can call.
 
-use deadpool_postgres::{Hook, HookError};
+use tokio_postgres::{Client, Error};
 
 /// This program's own version.
 const OWN: &str = env!("CARGO_PKG_VERSION");
 const VERSION: &str = "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'deed'), \
     pg_catalog.current_database()::text";
 
-/// Looks once a connection: behind a failover or an upgrade it may be another one.
-pub fn hook() -> Hook {
-    Hook::async_fn(|client, _| {
-        Box::pin(async move {
-            let row = client
-                .query_one(VERSION, &[])
-                .await
-                .map_err(HookError::Backend)?;
-            let (version, database): (Option<String>, String) = (row.get(0), row.get(1));
-            fits(version.as_deref(), &database).map_err(HookError::message)
-        })
-    })
+/// Asks; an answer that does not fit says what to do.
+pub async fn check(client: &Client) -> Result<Result<(), String>, Error> {
+    let row = client.query_one(VERSION, &[]).await?;
+    let (version, database): (Option<String>, String) = (row.get(0), row.get(1));
+    Ok(fits(version.as_deref(), &database))
 }
 
 /// A consumer of one minor version works with the extension of that one and the next.

@@ -131,6 +131,7 @@ fn start_kafka(place: &Place, state: &mut State, lifetime: Lifetime) -> Result<K
     let spec = kafka::Spec {
         folder: folder(place).join("kafka"),
         port: state.port(KAFKA, running.is_some())?,
+        security: None,
         lifetime,
     };
     if let Some(identity) = running {
@@ -179,10 +180,11 @@ fn start_consumer(
         group: DATABASE.to_owned(),
         topics: TOPICS.map(str::to_owned).to_vec(),
         settings: String::new(),
-        environment: Vec::new(),
         membership: Membership::Classic {
             session_timeout: Duration::from_secs(6),
         },
+        kafka: vec![],
+        environment: vec![],
         lifetime,
     };
     let with = format!("{} {}", spec.database_url, spec.kafka_bootstrap);

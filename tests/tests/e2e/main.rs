@@ -7,6 +7,7 @@ mod asyncapi;
 mod cases;
 mod circumstances;
 mod concurrent;
+mod connecting;
 mod convergence;
 mod deletion;
 mod differential;
