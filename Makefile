@@ -1,7 +1,7 @@
 # Everything that a developer does here. `make` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench package fmt advisories
+.PHONY: help demo demo-down test bench chaos package fmt advisories
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ test: ## Installs what is missing and runs every test on Postgres 15 to 18
 
 bench: ## Measures checks, lists and applying against floors, after a long differential test (SCALE=small: a hundredth of it)
 	@dev/bench
+
+MINUTES ?= 20
+chaos: ## Faults of all kinds while 500,000 events flow, and nothing lost or doubled behind them (MINUTES=20, DEED_SEED=n)
+	@dev/chaos $(MINUTES)
 
 package: ## Compiles a release and packs it for Postgres 15 to 18 into package/ (MAJORS=18: for these)
 	@dev/package $(MAJORS)

@@ -27,9 +27,9 @@ pub fn begin(client: &mut Client) {
 pub fn late_moves(client: &mut Client) -> i64 {
     client
         .query_one(
-            "SELECT count(*) FROM public.moves AS late
-             WHERE EXISTS (SELECT FROM public.moves AS earlier
-               WHERE earlier.partition = late.partition AND earlier.n < late.n AND earlier.epoch > late.epoch)",
+            "SELECT count(*) FROM (
+               SELECT epoch, max(epoch) OVER (PARTITION BY partition ORDER BY n) AS greatest FROM public.moves
+             ) AS move WHERE epoch < greatest",
             &[],
         )
         .expect("audit")

@@ -39,8 +39,19 @@ pub struct Spec {
     pub port: u16,
     /// More listeners than the plain one.
     pub security: Option<Security>,
+    /// Listeners for clients that come through a proxy; the port of a broker that has some is not 0.
+    pub detours: Vec<Detour>,
     /// How long it runs.
     pub lifetime: Lifetime,
+}
+
+/// A listener of its own, for clients that a proxy brings: they go on where the broker tells them.
+#[derive(Debug, Clone, Copy)]
+pub struct Detour {
+    /// Where the broker listens.
+    pub port: u16,
+    /// Where it tells these clients to come: the proxy's.
+    pub advertised: u16,
 }
 
 /// A running broker.
@@ -137,11 +148,33 @@ impl Kafka {
 }
 
 fn write_properties(spec: &Spec) -> Result<(), String> {
+    let listener = |(n, port): (usize, u16)| format!("DETOUR{n}://127.0.0.1:{port},");
+    let listeners = |port: fn(&Detour) -> u16| -> String {
+        spec.detours
+            .iter()
+            .map(port)
+            .enumerate()
+            .map(listener)
+            .collect()
+    };
+    let advertised = match spec.detours.as_slice() {
+        [] => String::new(),
+        detours => format!(
+            "advertised.listeners={}PLAINTEXT://127.0.0.1:{}\n\
+             listener.security.protocol.map={}PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n",
+            listeners(|detour| detour.advertised),
+            spec.port,
+            (0..detours.len())
+                .map(|n| format!("DETOUR{n}:PLAINTEXT,"))
+                .collect::<String>()
+        ),
+    };
     let properties = format!(
         "\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port}{more},CONTROLLER://127.0.0.1:0
+listeners={detours}PLAINTEXT://127.0.0.1:{port}{more},CONTROLLER://127.0.0.1:0
+{advertised}\
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:0
 log.dirs={data}
@@ -174,6 +207,7 @@ broker.heartbeat.interval.ms=250
             .map_or_else(String::new, Security::listeners),
         properties = spec.security.as_ref().map_or("", Security::properties),
         port = spec.port,
+        detours = listeners(|detour| detour.port),
         data = spec.folder.join("data").display(),
     );
     let path = spec.folder.join("server.properties");
@@ -214,7 +248,7 @@ fn launch(place: &Place, spec: &mut Spec) -> Result<Process, String> {
     command.arg("server.properties");
     let log = spec.folder.join("log");
     let mut process = Process::start(broker(&log, spec.lifetime), &command)?;
-    spec.port = process.wait_for_log("Kafka Server started", DEADLINE, |log| {
+    let port = process.wait_for_log("Kafka Server started", DEADLINE, |log| {
         log.contains("Kafka Server started").then_some(())?;
         if spec.security.is_some() {
             return Some(spec.port);
@@ -226,6 +260,9 @@ fn launch(place: &Place, spec: &mut Spec) -> Result<Process, String> {
             .parse()
             .ok()
     })?;
+    if spec.port == 0 {
+        spec.port = port;
+    }
     write_properties(spec)?;
     Ok(process)
 }

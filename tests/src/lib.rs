@@ -7,8 +7,10 @@
 //! - [`proxy`]: the example, and clients of it
 //! - [`owner`]: what applies events, made by hand
 //! - [`outbound`]: what was told, folded
+//! - [`arrivals`]: what of it has arrived in Kafka
 //! - [`snapshot`]: all that the events left in the tables, to be compared
-//! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told
+//! - [`answers`]: all that is answered, and what the model answers; [`reference`]: how it is told;
+//!   [`registers`]: the tables in the model's words
 //! - [`differential`]: one answer, however it is asked for, over random states
 //! - [`derived`]: the derived tables, computed anew
 //! - [`audit`]: each move of a consumer's position, for what idempotence hides
@@ -17,14 +19,17 @@
 //! - [`page`]: a page of the docs, run
 //! - [`secret_file`]: files with passwords; [`certificates`]: a certificate authority
 //! - [`stage`]: one Kafka and one Postgres for all tests of a binary, a database a test
-//! - [`demo`]: what `make demo` runs; [`bench`]: what `make bench` runs
+//! - [`demo`]: what `make demo` runs; [`bench`]: what `make bench` runs;
+//!   [`chaos`]: what `make chaos` runs
 
 pub mod answers;
+pub mod arrivals;
 pub mod audit;
 pub mod bench;
 pub mod cases;
 pub mod catalog;
 pub mod certificates;
+pub mod chaos;
 pub mod consumer;
 pub mod demo;
 pub mod derived;
@@ -41,6 +46,7 @@ pub mod postgrest;
 pub mod process;
 pub mod proxy;
 pub mod reference;
+pub mod registers;
 pub mod secret_file;
 pub mod snapshot;
 pub mod spawn;

@@ -1,5 +1,7 @@
 //! Many events, drawn from a seed: every type, both modes, and among them records that are poison.
 
+use deed_model::event::FUTURE;
+pub use deed_model::event::PAST;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -13,8 +15,6 @@ const POISON_EVERY: usize = 500;
 
 /// The levels, ascending.
 pub const LEVELS: [&str; 3] = ["viewer", "editor", "owner"];
-/// An `expires_at` that has passed.
-pub const PAST: &str = "2026-01-01T00:00:00Z";
 
 /// A seed of this run, printed so that the run can be drawn again: `DEED_SEED` brings it back.
 pub fn seed() -> u64 {
@@ -36,6 +36,17 @@ pub fn person(n: usize) -> Uuid {
     id(&format!("person {n}"))
 }
 
+/// How much there is for events to be about.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// Documents.
+    pub documents: usize,
+    /// People.
+    pub people: usize,
+    /// So many of them are in groups, have members and are promoted.
+    pub nodes: usize,
+}
+
 /// How many people there are about so many documents.
 pub fn people(documents: usize) -> usize {
     documents / 10 + 2
@@ -45,8 +56,14 @@ pub fn people(documents: usize) -> usize {
 pub fn events(seed: u64, count: usize, documents: usize) -> Vec<Event> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut clock = Clock::default();
+    let people = people(documents);
+    let world = World {
+        documents,
+        people,
+        nodes: people,
+    };
     (0..count)
-        .map(|_| event(&mut rng, &mut clock, documents))
+        .map(|_| event(&mut rng, &mut clock, world))
         .collect()
 }
 
@@ -77,10 +94,13 @@ pub fn records(seed: u64, count: usize, documents: usize) -> Vec<Record> {
     records
 }
 
-fn event(rng: &mut StdRng, clock: &mut Clock, documents: usize) -> Event {
-    let document = document(rng.random_range(0..documents));
-    let mut pick = || person(rng.random_range(0..people(documents)));
-    let (one, other) = (pick(), pick());
+/// One event of any type.
+pub fn event(rng: &mut StdRng, clock: &mut Clock, world: World) -> Event {
+    let document = document(rng.random_range(0..world.documents));
+    let mut pick = || rng.random_range(0..world.people);
+    let picked = [pick(), pick()];
+    let [one, other] = picked.map(person);
+    let [node, other_node] = picked.map(|n| person(n % world.nodes));
     let number: u16 = rng.random();
     match rng.random_range(0..200) {
         0..36 => clock.created(document, one, &format!("Plan {number}")),
@@ -107,15 +127,15 @@ fn event(rng: &mut StdRng, clock: &mut Clock, documents: usize) -> Event {
         ),
         98 => clock.removed(one),
         99..102 => clock.principal_restored(one),
-        102..104 => clock.promoted(one, other),
-        104..110 => clock.member_added(one, other),
-        110..114 => clock.member_removed(one, other),
+        102..104 => clock.promoted(node, other_node),
+        104..110 => clock.member_added(node, other_node),
+        110..114 => clock.member_removed(node, other_node),
         114..170 => {
             let level = LEVELS[rng.random_range(0..LEVELS.len())];
             let mut event = clock.granted(document, one, level, other);
             match rng.random_range(0..100) {
                 0..10 => event.data["expires_at"] = json!(PAST),
-                10..20 => event.data["expires_at"] = json!("9999-01-01T00:00:00Z"),
+                10..20 => event.data["expires_at"] = json!(FUTURE),
                 20 => event.data["recipient"] = json!("everyone"),
                 21 => event.data["recipient"] = json!("users"),
                 _ => {}
@@ -126,7 +146,8 @@ fn event(rng: &mut StdRng, clock: &mut Clock, documents: usize) -> Event {
     }
 }
 
-fn poison(n: usize) -> Record {
+/// A record that is no event; `n` tells it from its like.
+pub fn poison(n: usize) -> Record {
     Record {
         key: Some(format!("poison {n}").into_bytes()),
         headers: vec![("n".to_owned(), Some(n.to_string().into_bytes()))],

@@ -111,9 +111,11 @@ impl Reader {
             "deed.document.deleted" => known.deleted.insert(subject),
             "deed.document.restored" => known.deleted.remove(&subject),
             "deed.document.purged" => {
-                known
-                    .permissions
-                    .retain(|(document, _), _| *document != subject);
+                let of_it = (subject, Uuid::nil())..=(subject, Uuid::max());
+                let of_it: Vec<Pair> = known.permissions.range(of_it).map(|of| *of.0).collect();
+                for pair in of_it {
+                    known.permissions.remove(&pair);
+                }
                 known.deleted.remove(&subject);
                 known.purged.insert(subject)
             }

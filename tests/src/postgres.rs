@@ -175,6 +175,22 @@ impl Postgres {
         self.url(CONSUMER_LOGIN, database)
     }
 
+    /// The consumer's connection string, through a proxy on that port.
+    pub fn consumer_url_through(&self, port: u16, database: &str) -> String {
+        let password = &self.spec.password;
+        format!("postgres://{CONSUMER_LOGIN}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.spec.port
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> PathBuf {
+        self.spec.folder.join("log")
+    }
+
     /// PostgREST's connection string.
     pub fn api_url(&self, database: &str) -> String {
         self.url(API_LOGIN, database)

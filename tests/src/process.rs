@@ -174,6 +174,14 @@ impl Process {
         self.identity.signal(signal);
     }
 
+    /// Sends a signal to it and to all that it started.
+    pub fn signal_all(&self, signal: Signal) {
+        self.signal(signal);
+        for child in self.identity.children() {
+            child.signal(signal);
+        }
+    }
+
     /// Whether it runs (or is stopped by a signal, and can go on).
     pub fn lives(&mut self) -> bool {
         match &mut self.child {

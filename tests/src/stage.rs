@@ -79,6 +79,7 @@ fn kafka_with(name: &str, security: Option<Security>) -> Kafka {
         folder: FOLDER.join(name),
         port: 0,
         security,
+        detours: Vec::new(),
         lifetime: Lifetime::Bound,
     };
     let kafka = Kafka::start(&PLACE, spec).expect("Kafka");

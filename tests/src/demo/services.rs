@@ -132,6 +132,7 @@ fn start_kafka(place: &Place, state: &mut State, lifetime: Lifetime) -> Result<K
         folder: folder(place).join("kafka"),
         port: state.port(KAFKA, running.is_some())?,
         security: None,
+        detours: Vec::new(),
         lifetime,
     };
     if let Some(identity) = running {

@@ -5,6 +5,7 @@
 
 mod asyncapi;
 mod cases;
+mod chaos;
 mod circumstances;
 mod concurrent;
 mod connecting;

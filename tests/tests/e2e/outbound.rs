@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod apart;
-mod arrivals;
 mod bounds;
 mod expiry;
 mod histories;

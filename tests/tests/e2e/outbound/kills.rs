@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deed_tests::arrivals::{assert_arrived, told, wait_until_relayed, write_down};
 use deed_tests::consumer::positions;
 use deed_tests::load;
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, Line, OUTBOUND, PLACE, own_kafka, own_postgres};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-
-use super::arrivals::{assert_arrived, told, wait_until_relayed, write_down};
 
 const EVENTS: usize = 12_000;
 const DOCUMENTS: usize = 1_000;

@@ -1,5 +1,6 @@
 //! Several relays of one outbox: one is at work.
 
+use deed_tests::arrivals::{assert_arrived, told, wait_until_relayed, write_down};
 use deed_tests::event::{Clock, id};
 use deed_tests::outbound::watch;
 use deed_tests::owner::apply;
@@ -9,7 +10,6 @@ use postgres::Client;
 use rdkafka::producer::{BaseRecord, Producer};
 use uuid::Uuid;
 
-use super::arrivals::{assert_arrived, told, wait_until_relayed, write_down};
 use crate::ground::ahead;
 
 fn relay(line: &Line<'_>, name: &str) -> Process {
