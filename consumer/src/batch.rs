@@ -154,7 +154,9 @@ impl Batch {
     /// Kafka's time of its first record, where it has one.
     pub fn timestamp(&self) -> Option<Timestamp> {
         let millis = self.records.first()?.timestamp;
-        Timestamp::from_millisecond(millis).ok().filter(|_| millis >= 0)
+        Timestamp::from_millisecond(millis)
+            .ok()
+            .filter(|_| millis >= 0)
     }
 
     /// How many records it has.

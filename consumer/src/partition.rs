@@ -108,9 +108,7 @@ impl Partition {
         };
         self.report(What::Claimed(claim.next_offset));
         self.is(State::Running);
-        self.shared
-            .health
-            .applied(&self.id, claim.next_offset);
+        self.shared.health.applied(&self.id, claim.next_offset);
         let halt = tokio::select! {
             halt = self.apply_all(&mut inbox, claim, topic_id) => halt,
             now = self.shared.topics.recreated(&self.id.topic, topic_id) => {

@@ -61,18 +61,15 @@ fn poll(
     while !*shutdown.borrow() {
         match client.poll(wait) {
             Some(Ok(message)) => client.context().assignment().deliver(client, &message),
-            Some(Err(KafkaError::MessageConsumption(code))) => {
-                match code {
-                    RDKafkaErrorCode::AutoOffsetReset => {
-                        client.context().assignment().refused(client);
-                    }
-                    RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::UnknownPartition => {
-                        client.context().assignment().look();
-                    }
-                    code => client.context().complaints.tell(code, "polling goes on"),
+            Some(Err(KafkaError::MessageConsumption(code))) => match code {
+                RDKafkaErrorCode::AutoOffsetReset => {
+                    client.context().assignment().refused(client);
                 }
-            }
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownPartition => {
+                    client.context().assignment().look();
+                }
+                code => client.context().complaints.tell(code, "polling goes on"),
+            },
             Some(Err(error)) => return Err(error.into()),
             None => {}
         }

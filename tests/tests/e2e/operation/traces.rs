@@ -87,7 +87,11 @@ fn a_trace_goes_from_the_record_to_the_event_that_is_told_because_of_it() {
     let of_document = |record: &OwnedMessage| record.key() == Some(document.to_string().as_bytes());
     let told = wait_until("both grants are told", DEADLINE, || {
         let all = line.kafka.read(OUTBOUND).ok()?;
-        let told: Vec<_> = all.iter().filter(|one| of_document(one)).map(traceparent).collect();
+        let told: Vec<_> = all
+            .iter()
+            .filter(|one| of_document(one))
+            .map(traceparent)
+            .collect();
         (told.len() == 2).then_some(told)
     })
     .expect("told");
@@ -97,7 +101,9 @@ fn a_trace_goes_from_the_record_to_the_event_that_is_told_because_of_it() {
     let span = header.split('-').nth(2).expect("a span");
     assert_ne!(span, parent, "whoever reads it is a child of the sending");
 
-    consumer.stop(DEADLINE).expect("stops, and exports the rest");
+    consumer
+        .stop(DEADLINE)
+        .expect("stops, and exports the rest");
     let bytes = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).expect("hex");
     for wanted in [bytes(&trace), bytes(parent), bytes(span)] {
         assert!(exported.has(&wanted), "{wanted:?}");
