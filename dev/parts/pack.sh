@@ -18,13 +18,14 @@ forget_paths() {
     export CFLAGS_x86_64_unknown_linux_gnu="-ffile-prefix-map=$CARGO_TARGET_DIR=/target -ffile-prefix-map=$DEED_PRIVATE=/postgres"
 }
 
-compile_consumer() { cargo build --release -p deed-consumer; }
+# With the feature that the tests have, too.
+compile_consumer() { cargo build --release -p deed-consumer --features otel; }
 
 # third_party_licences FOLDER: what is linked into the two programs, by whose terms, and the texts of these.
 third_party_licences() {
     local tree name version terms folder
     mkdir "$1"
-    tree=$(cargo tree --locked --offline -p deed -p deed-consumer --edges normal,no-proc-macro --prefix none --format '{p} {l}' |
+    tree=$(cargo tree --locked --offline -p deed -p deed-consumer --features deed-consumer/otel --edges normal,no-proc-macro --prefix none --format '{p} {l}' |
         sed -n 's/ (\*)$//; /(\//d; s/^\([^ ]*\) v\([^ ]*\) /\1 \2 /p' | sort -u)
     printf '%s\n' "$tree" >"$1/INDEX"
     while read -r name version terms; do

@@ -79,12 +79,10 @@ fn a_restored_database_reads_again_what_came_later() {
     client.batch_execute(beyond).expect(beyond);
     let mut second = consumer("b");
     wait_until_stopped(&mut second, "is outside the log", 2);
-    second.stop(DEADLINE).expect("stops");
     run(&mut client, FORGET_POSITIONS, &line.name);
-    let mut third = consumer("c");
     restored.wait_until_applied_by(&line.name);
     Snapshot::take(&mut client).assert_equals(&lost, "read again from the beginning");
-    third.stop(DEADLINE).expect("stops");
+    second.stop(DEADLINE).expect("stops");
 
     // One that is to live beside its original.
     let mut name = || -> Uuid {
@@ -125,7 +123,6 @@ fn another_cluster_is_read_from_its_beginning_once_positions_are_forgotten() {
     let mut consumer = spec.start(&PLACE).expect("consumer");
     wait_until_stopped(&mut consumer, "was re-created", 2);
     Snapshot::take(&mut client).assert_equals(&before, "stopped");
-    consumer.stop(DEADLINE).expect("stops");
 
     let operator = line
         .postgres
@@ -139,7 +136,6 @@ fn another_cluster_is_read_from_its_beginning_once_positions_are_forgotten() {
         name: line.name.clone(),
         topics: line.topics.clone(),
     };
-    let _consumer = spec.start(&PLACE).expect("consumer");
     moved.wait_until_applied();
     Snapshot::take(&mut client).assert_equals(&before, "the mirrored records again");
     let (document, anne) = (id("moved document"), id("moved anne"));
