@@ -124,8 +124,7 @@ impl Settings {
 fn masked(parameters: &Parameters) -> String {
     let shown = |(name, value): (&&str, &String)| {
         let value = if *name == "password" { "***" } else { value };
-        let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-        format!("{name}='{value}'")
+        format!("{name}={}", quoted(value))
     };
     parameters.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
@@ -212,13 +211,9 @@ fn own_certificate(parameters: &Parameters) -> Result<Option<(&str, &str)>, Stri
 
 /// What all hosts have in common.
 fn base(parameters: &Parameters, mode: SslMode, hosts: usize) -> Result<Config, String> {
-    let passed_on = PASSED_ON.iter().filter_map(|name| {
-        let value = parameters
-            .get(name)?
-            .replace('\\', "\\\\")
-            .replace('\'', "\\'");
-        Some(format!("{name}='{value}' "))
-    });
+    let passed_on = PASSED_ON
+        .iter()
+        .filter_map(|name| Some(format!("{name}={} ", quoted(parameters.get(name)?))));
     let mut config: Config = passed_on.collect::<String>().parse().map_err(
         // It names the parameter, and has no password.
         |error: tokio_postgres::Error| {
@@ -262,6 +257,10 @@ fn base(parameters: &Parameters, mode: SslMode, hosts: usize) -> Result<Config, 
         }
     });
     Ok(config)
+}
+
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 impl Server {

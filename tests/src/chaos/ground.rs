@@ -55,6 +55,7 @@ pub fn kafka(folder: &Path, ways: &[(u16, Gate)]) -> Result<Kafka, String> {
     let spec = kafka::Spec {
         folder: folder.join("chaos-kafka"),
         port: free_port()?,
+        security: None,
         detours: ways.iter().map(detour).collect(),
         lifetime: Lifetime::Bound,
     };

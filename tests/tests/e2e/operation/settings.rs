@@ -29,7 +29,7 @@ fn settings_are_checked_and_printed_without_running() {
         .args([
             "--check-config",
             "--database-url",
-            "host=x",
+            "host=x user=x",
             "--kafka-bootstrap",
             "x:1",
         ])
