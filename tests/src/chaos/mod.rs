@@ -3,9 +3,10 @@
 //! - [`schedule`]: what goes wrong and when, drawn from the seed; [`load`]: the events, drawn from it too
 //! - [`ground`]: servers, consumers and what connects them; [`faults`]: carries the schedule out; [`network`]: connections that can be cut; [`disk`]: one that can be full
 //! - [`seats`]: the consumers and their supervisor; [`progress`]: how far it has come, and standstill
-//! - [`judgement`]: what must hold at the end; [`report`]: what is printed
+//! - [`judgement`]: what must hold at the end, and [`events_out`] of what went out; [`report`]: what is printed
 
 mod disk;
+mod events_out;
 mod faults;
 mod ground;
 mod judgement;

@@ -97,10 +97,8 @@ impl fmt::Display for Report {
         equal
             .into_iter()
             .try_for_each(|line| writeln!(f, "  equal: {line}"))?;
-        let differences = self
-            .judgement
-            .as_ref()
-            .map_or(0, |judgement| judgement.differences.len());
+        let differences = self.judgement.as_ref().map(|judgement| judgement.found);
+        let differences = differences.map_or("not compared".to_owned(), |found| found.to_string());
         writeln!(f, "  differences: {differences}")?;
         failures
             .iter()
