@@ -20,7 +20,7 @@ fn end(text: &str) -> usize {
 }
 
 /// What stands between the bracket that a text begins with and the next closing one.
-fn within<'e>(text: &'e str, open: char, close: char) -> Option<&'e str> {
+fn within(text: &str, open: char, close: char) -> Option<&str> {
     text.trim_start().strip_prefix(open)?.split(close).next()
 }
 

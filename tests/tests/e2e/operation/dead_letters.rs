@@ -34,13 +34,13 @@ fn each_record_that_cannot_be_read_goes_to_the_topic_as_it_was_through_kills() {
     let mut clock = Clock::default();
     let anne = id("dead anne");
     let poison = |n: usize| Record {
-        key: (n % 3 != 0).then(|| vec![0xff, n as u8]),
+        key: (!n.is_multiple_of(3)).then(|| vec![0xff, n as u8]),
         headers: vec![
             ("trace".to_owned(), Some(vec![0xfe])),
             ("empty".to_owned(), None),
             ("trace".to_owned(), Some(b"again".to_vec())),
         ],
-        value: (n % 4 != 0).then(|| format!("poison {n}").into_bytes()),
+        value: (!n.is_multiple_of(4)).then(|| format!("poison {n}").into_bytes()),
         partition: Some((n % 2) as i32),
     };
     let poisons: Vec<Record> = (0..60).map(poison).collect();
