@@ -77,6 +77,8 @@ pub fn producer(config: &Config, outbox: Uuid) -> ClientConfig {
     client
         .set("linger.ms", "0")
         .set("compression.type", "lz4")
+        // A dead letter is as large as the record that it was: the broker and its topics say how large that may be.
+        .set("message.max.bytes", "33554432")
         // As Java's producers place keys, so that others can tell where a document's events are.
         .set("partitioner", "murmur2_random");
     common(&mut client, config);

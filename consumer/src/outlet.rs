@@ -103,35 +103,38 @@ impl Outlet {
         Ok(self.is_ready)
     }
 
-    /// Publishes them in one transaction, in order; an error leaves open whether they were. It ends within
+    /// Publishes the events in one transaction, in order; an error leaves open whether they were. It ends within
     /// the transaction's timeout. Behind an error the outlet is of no use.
-    pub fn publish(&self, events: &[Event], letters: &[DeadLetter]) -> KafkaResult<()> {
+    pub fn publish(&self, events: &[Event]) -> KafkaResult<()> {
         #[cfg(feature = "otel")]
         let mut sending = crate::traces::Sending::default();
-        #[cfg(feature = "otel")]
-        let trace = |event: &Event| sending.begin(event);
-        #[cfg(not(feature = "otel"))]
-        let trace = |event: &Event| event.traceparent.clone();
-        let done = self.transact(events, letters, trace);
+        let done = self.transact(|| {
+            for event in events {
+                #[cfg(feature = "otel")]
+                let trace = sending.begin(event);
+                #[cfg(not(feature = "otel"))]
+                let trace = event.traceparent.clone();
+                self.send(event, trace.as_deref())?;
+            }
+            Ok(())
+        });
         #[cfg(feature = "otel")]
         sending.end(done.as_ref().map(drop).map_err(ToString::to_string));
         done
     }
 
-    /// `trace` gives what an event's record says of the trace that it is in.
-    fn transact(
-        &self,
-        events: &[Event],
-        letters: &[DeadLetter],
-        mut trace: impl FnMut(&Event) -> Option<String>,
-    ) -> KafkaResult<()> {
+    /// The same for dead letters.
+    pub fn publish_letters(&self, letters: &[DeadLetter]) -> KafkaResult<()> {
+        self.transact(|| {
+            letters
+                .iter()
+                .try_for_each(|letter| self.send_letter(letter))
+        })
+    }
+
+    fn transact(&self, send: impl FnOnce() -> KafkaResult<()>) -> KafkaResult<()> {
         self.producer.begin_transaction()?;
-        for event in events {
-            self.send(event, trace(event).as_deref())?;
-        }
-        for letter in letters {
-            self.send_letter(letter)?;
-        }
+        send()?;
         // Committing waits for them too, but looks only every 100 ms (rdkafka 0.39, `BaseProducer::flush`). Those that can't be
         // delivered fail within the transaction's timeout.
         while self.producer.in_flight_count() > 0 {

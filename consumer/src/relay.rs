@@ -9,37 +9,31 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::database::{CallError, Database};
-use crate::dead_letters::Destinations;
 use crate::error::Error;
 use crate::health::Health;
 use crate::log_limit::LogLimit;
 use crate::metrics;
-use crate::outlet::{DeadLetter, Outlet};
 use crate::verdict::{Verdict, advice};
 
-/// Events in one transaction of Kafka.
-const MOST: i32 = 2_000;
+mod step;
+
+use step::{Failed, Step, Work};
+
 /// Between two looks at an empty outbox, when no partition of this process says that it has applied something.
 const IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether another relay is still at work.
 const STANDBY: Duration = Duration::from_millis(1_000);
-/// Between two renewals of the lease while Kafka commits; the lease is some times as long.
-const KEEP: Duration = Duration::from_millis(1_000);
 /// After a failure of Postgres.
 const FAILED: Duration = Duration::from_millis(500);
 /// After a failure of Kafka: longer than others wait between two looks.
 const GIVEN_UP: Duration = Duration::from_millis(2_500);
 /// For Postgres at the end.
 const RELEASE: Duration = Duration::from_secs(1);
-/// Between two looks for dead letters, which nobody waits for.
-const LETTERS: Duration = Duration::from_secs(1);
-/// Dead letters in one transaction of Kafka.
-const MOST_LETTERS: i32 = 100;
 /// Between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -70,18 +64,6 @@ pub fn join(relay: JoinHandle<Result<(), Error>>, at_most: Duration) -> Result<(
             Ok(())
         }
     }
-}
-
-/// Where a relay stands between two steps.
-#[derive(Default)]
-struct Work {
-    outlet: Option<Outlet>,
-    /// What Kafka has and the outbox has too.
-    published: Vec<i64>,
-    published_letters: Vec<i64>,
-    /// None has the next step look.
-    letters_looked: Option<Instant>,
-    destinations: Destinations,
 }
 
 /// Whether this relay is at work; it is told in the log when that changes.
@@ -136,8 +118,7 @@ impl Relay {
                     self.health
                         .heard("relay", Err(format!("Postgres: {error}")));
                     // Behind a failover to an older state the same places may be other events'.
-                    work.published.clear();
-                    work.published_letters.clear();
+                    work.forget();
                     if limit.passes() {
                         tell(&error);
                     }
@@ -159,6 +140,8 @@ impl Relay {
                     }
                     // Another instance may reach it.
                     self.release(name);
+                    turn = Turn::Unknown;
+                    metrics::relay_active(false);
                     self.pause(GIVEN_UP);
                     continue;
                 }
@@ -185,85 +168,6 @@ impl Relay {
         Ok(())
     }
 
-    fn step(&self, config: &Config, name: Uuid, work: &mut Work) -> Result<Step, Failed> {
-        let settled = self.call(self.database.settle(name))?;
-        let Some(more) = settled else {
-            // Another one takes what this one has published for unpublished, and publishes it again.
-            work.published.clear();
-            work.published_letters.clear();
-            return Ok(Step::Other);
-        };
-        let outlet = match &mut work.outlet {
-            Some(outlet) => outlet,
-            none => {
-                let outbox = self.call(self.database.outbox_id())?;
-                none.insert(Outlet::new(config, outbox)?)
-            }
-        };
-        // Settling goes on meanwhile.
-        if !outlet.is_ready()? {
-            return Ok(Step::More);
-        }
-        // Statements of their own, which are over before anything is sent here: else this process, stopped meanwhile, would keep
-        // the rows locked.
-        self.call(self.take_out(work))?;
-        let events = self.call(self.database.next_events(&[], MOST))?;
-        let letters = self.letters(config, work)?;
-        let Some(outlet) = work
-            .outlet
-            .as_ref()
-            .filter(|_| !events.is_empty() || !letters.is_empty())
-        else {
-            return Ok(if more { Step::More } else { Step::Nothing });
-        };
-        let keeping = self.runtime.spawn(keep(self.database.clone(), name));
-        let began = Instant::now();
-        let published_all = outlet.publish(&events, &letters);
-        keeping.abort();
-        published_all?;
-        metrics::relayed(events.len(), began.elapsed());
-        debug!(events = events.len(), letters = letters.len(), "relayed");
-        work.published = events.iter().map(|event| event.seq).collect();
-        work.published_letters = letters.iter().map(|letter| letter.seq).collect();
-        Ok(Step::More)
-    }
-
-    /// The dead letters that can go out, now and then.
-    fn letters(&self, config: &Config, work: &mut Work) -> Result<Vec<DeadLetter>, Failed> {
-        if work
-            .letters_looked
-            .is_some_and(|last| last.elapsed() < LETTERS)
-        {
-            return Ok(Vec::new());
-        }
-        let mut letters = self.call(self.database.next_dead_letters(&[], MOST_LETTERS))?;
-        if let Some(outlet) = &work.outlet {
-            let to = &mut work.destinations;
-            let ready = letters.iter().take_while(|letter| {
-                to.is_there(config, &self.runtime, outlet, &letter.destination)
-            });
-            let ready = ready.count();
-            letters.truncate(ready);
-        }
-        // While there are some, there may be more.
-        work.letters_looked = letters.is_empty().then(Instant::now);
-        Ok(letters)
-    }
-
-    /// Takes what is published out of the database.
-    async fn take_out(&self, work: &mut Work) -> Result<(), CallError> {
-        if !work.published.is_empty() {
-            self.database.next_events(&work.published, 0).await?;
-            work.published.clear();
-        }
-        if !work.published_letters.is_empty() {
-            let letters = &work.published_letters;
-            self.database.next_dead_letters(letters, 0).await?;
-            work.published_letters.clear();
-        }
-        Ok(())
-    }
-
     /// Lets another relay take over at once.
     fn release(&self, name: Uuid) {
         let released = self.database.release_relay(name);
@@ -273,18 +177,6 @@ impl Relay {
         if !matches!(released, Ok(Ok(()))) {
             warn!("Postgres does not answer: the relay's lease ends by itself");
         }
-    }
-
-    /// Runs a call, unless the process ends before it does: then Postgres goes on without anybody listening.
-    fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, Failed> {
-        let mut shutdown = self.shutdown.clone();
-        self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                _ = shutdown.wait_for(|ending| *ending) => Err(Failed::Ending),
-                answer = call => Ok(answer?),
-            }
-        })
     }
 
     /// Until something is applied here, at most [`IDLE`].
@@ -306,45 +198,6 @@ impl Relay {
                 _ = shutdown.wait_for(|ending| *ending) => {}
             }
         });
-    }
-}
-
-/// Keeps the lease while Kafka takes its time.
-async fn keep(database: Database, name: Uuid) {
-    loop {
-        tokio::time::sleep(KEEP).await;
-        // One that fails is made up for by the next.
-        let _ = database.settle(name).await;
-    }
-}
-
-enum Step {
-    More,
-    Nothing,
-    /// Another relay is at work.
-    Other,
-}
-
-enum Failed {
-    /// The process ends.
-    Ending,
-    Config(Error),
-    Database(CallError),
-    Kafka(rdkafka::error::KafkaError),
-}
-
-impl From<CallError> for Failed {
-    fn from(error: CallError) -> Self {
-        Failed::Database(error)
-    }
-}
-
-impl From<rdkafka::error::KafkaError> for Failed {
-    fn from(error: rdkafka::error::KafkaError) -> Self {
-        match Error::from(error) {
-            Error::Kafka(error) => Failed::Kafka(error),
-            error => Failed::Config(error),
-        }
     }
 }
 

@@ -4,16 +4,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use super::{Halt, Partition, recreated};
+use super::{FENCED_WAIT, Halt, Partition, recreated};
 use crate::batch::Batch;
 use crate::database::{CallError, Claim, Count, Policy};
 use crate::messages::{End, Item, What};
 use crate::metrics;
 use crate::verdict::Verdict;
 
+/// Between two looks whether a partition without records is still this process' own.
+const OWNED_LOOK: Duration = Duration::from_secs(5);
 /// Before a single record that Postgres refuses is taken for the reason: a defect may pass.
 const SECOND_TRY: Duration = Duration::from_millis(500);
 
@@ -34,6 +36,7 @@ impl Partition {
                     biased;
                     () = self.ending() => None,
                     item = inbox.recv() => item,
+                    () = self.no_longer_owned(claim) => return End::Reclaim(FENCED_WAIT).into(),
                 },
             };
             let mut batch = match item {
@@ -70,6 +73,22 @@ impl Partition {
             }
             if let Err(halt) = self.apply(claim, &mut position, batch).await {
                 return halt;
+            }
+        }
+    }
+
+    /// Returns once somebody else has claimed the partition, or an operator has reset it. A batch would be refused then, but where
+    /// no record comes there is none.
+    async fn no_longer_owned(&self, claim: Claim) {
+        loop {
+            tokio::time::sleep(OWNED_LOOK).await;
+            match self.shared.database.epoch(&self.id).await {
+                Ok(Some(epoch)) if epoch == claim.epoch => {}
+                Ok(_) => {
+                    info!(of = %self.id, "claimed by another process, or reset: it is claimed again in {FENCED_WAIT:?}");
+                    return;
+                }
+                Err(error) => debug!(of = %self.id, %error, "looking for an owner"),
             }
         }
     }

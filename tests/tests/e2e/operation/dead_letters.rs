@@ -152,3 +152,54 @@ fn a_topic_that_cannot_be_made_holds_up_no_events() {
     assert_eq!(letters[0].payload(), Some(&b"{"[..]));
     assert_eq!(headers(&letters[0]).len(), 1, "no context was asked for");
 }
+
+#[test]
+fn one_that_kafka_refuses_holds_up_no_events() {
+    let line = Line::shared("dead_refused", 1);
+    let dead = "dead_refused.dead";
+    let small = [("max.message.bytes", "1000")];
+    line.kafka
+        .create_topic_with(dead, 1, &small)
+        .expect("a topic for small records");
+    let mut spec = line.consumer_spec("a");
+    spec.settings = settings(dead, "");
+    let mut consumer = spec.start(&PLACE).expect("consumer");
+    let mut clock = Clock::default();
+    let mut created = |name: &str| clock.created(id(name), id("dead refused anne"), name);
+    // No compression makes this smaller.
+    let garbage: Vec<u8> = (0..5_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    line.send(&[
+        structured("poison", garbage),
+        created("dead refused before").structured(),
+    ]);
+    consumer
+        .wait_for_log("it says that Kafka refuses it", DEADLINE, |log| {
+            log.contains("Kafka does not take them").then_some(())
+        })
+        .expect("said");
+    line.send(&[created("dead refused behind").structured()]);
+    let mut client = line.admin();
+    let mut wait_for = |events: i64, letters: i64| {
+        wait_until("what can go out has gone", DEADLINE, || {
+            let counts = "SELECT outbox_events, dead_letters FROM deed.backlog()";
+            let row = client.query_one(counts, &[]).ok()?;
+            let told = "SELECT count(*) FROM deed.permission";
+            let told: i64 = client.query_one(told, &[]).ok()?.get(0);
+            let now = (row.get::<_, i64>(0), row.get::<_, i64>(1));
+            (told == 2 && now == (events, letters)).then_some(())
+        })
+        .expect("gone");
+    };
+    wait_for(0, 1);
+    assert!(consumer.lives());
+
+    line.kafka.delete_topic(dead).expect("deleted");
+    wait_until("it is made anew", DEADLINE, || {
+        line.kafka.create_topic(dead, 1).ok()
+    })
+    .expect("made");
+    wait_for(0, 0);
+    assert_eq!(line.kafka.read(dead).expect("read").len(), 1);
+}

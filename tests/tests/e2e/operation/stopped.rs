@@ -117,3 +117,23 @@ fn without_tolerance_a_partition_stops_at_the_record_and_the_others_go_on() {
         "claimed"
     );
 }
+
+#[test]
+fn a_partition_without_records_notices_that_it_was_reset() {
+    let line = Line::shared("reset_idle", 1);
+    let topic = &line.topics[0];
+    let mut clock = Clock::default();
+    let created = clock.created(id("reset idle"), id("reset idle anne"), "Idle");
+    line.send(&[created.structured()]);
+    let mut consumer = line.consumer("a");
+    line.wait_until_applied();
+    let spec = line.consumer_spec("operator");
+    let reset = ["reset", "--topic", topic, "--partition", "0"];
+    let reset = spec.ask(&PLACE, &reset).expect("runs");
+    assert_eq!(reset.code, Some(0), "{reset:?}");
+    let mut client = line.admin();
+    assert_eq!(positions(&mut client, &line.name, topic), Some(vec![0]));
+    // It reads it all again.
+    line.wait_until_applied();
+    assert!(consumer.lives());
+}
