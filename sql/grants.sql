@@ -16,9 +16,9 @@ GRANT EXECUTE ON FUNCTION
     integer[], bytea[], bytea[], bytea[]),
   deed.stop_partition(text, text, integer, bigint, text),
   deed.settle(uuid),
-  deed.next_outbox_events(bigint[], integer),
+  deed.next_outbox_events(bigint[], uuid[], integer),
   deed.next_events(bigint[], integer),
-  deed.next_dead_letters(bigint[], integer),
+  deed.next_dead_letters(bigint[], bigint[], bigint, integer),
   deed.outbox_id(),
   deed.release_relay(uuid)
 TO deed_consumer;
@@ -32,8 +32,8 @@ TO deed_consumer, deed_operator;
 
 GRANT SELECT ON deed.orphaned_documents, deed.outbox, deed.dead_letter, deed.mark, deed.lease, deed.watched,
   deed.relay TO deed_operator;
--- A record that can never be read is dropped by hand.
-GRANT DELETE ON deed.quarantine TO deed_operator;
+-- A record that can never be read, or never go out, is dropped by hand.
+GRANT DELETE ON deed.quarantine, deed.dead_letter TO deed_operator;
 GRANT EXECUTE ON FUNCTION
   deed.everyone(),
   deed.users()

@@ -252,6 +252,7 @@ impl Assignment {
             reports: self.report.clone(),
             load: load.clone(),
         };
+        self.shared.health.begin(&id);
         let task = self.runtime.spawn(partition.run(items, delay));
         let generation = self.generation;
         self.held.insert(

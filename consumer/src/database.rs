@@ -19,7 +19,7 @@ mod tls;
 mod version;
 
 use connect::{ConnectError, Connector};
-pub use ingest::{Claim, Count, Policy};
+pub use ingest::{Claim, Count, Ownership, Policy};
 pub use operator::{Position, Quarantined, Redriven};
 pub use relay::Backlog;
 use settings::Settings;

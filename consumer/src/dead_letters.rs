@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use crate::config::Config;
+use crate::error::Error;
 use crate::kafka;
-use crate::outlet::Outlet;
+use crate::topics::inquirer;
 
 /// For a broker to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,20 +31,14 @@ pub struct Destinations {
 impl Destinations {
     /// Whether dead letters can go to this topic. Until it is there they wait, and events do not: a transaction that has
     /// one for a missing topic fails.
-    pub fn is_there(
-        &mut self,
-        config: &Config,
-        runtime: &Handle,
-        outlet: &Outlet,
-        topic: &str,
-    ) -> bool {
+    pub fn is_there(&mut self, config: &Config, runtime: &Handle, topic: &str) -> bool {
         if self.there.contains(topic) {
             return true;
         }
         if self.refused.is_some_and(|last| last.elapsed() < AGAIN) {
             return false;
         }
-        let found = exists(outlet, topic).and_then(|exists| match exists {
+        let found = exists(config, topic).and_then(|exists| match exists {
             true => Ok(()),
             false => make(config, runtime, topic),
         });
@@ -55,8 +51,8 @@ impl Destinations {
             Err(why) => {
                 error!(
                     topic,
-                    "dead letters wait, for their topic is not there and can't be made: {why}; make it, or set \
-                     errors.deadletterqueue.topic.replication.factor to what the brokers allow"
+                    "dead letters wait, for their topic is not there and can't be made: {why}{}",
+                    advice(&why)
                 );
                 self.refused = Some(Instant::now());
                 false
@@ -65,13 +61,14 @@ impl Destinations {
     }
 }
 
-fn exists(outlet: &Outlet, topic: &str) -> KafkaResult<bool> {
-    let found = outlet.client().fetch_metadata(Some(topic), TIMEOUT)?;
+/// By a client that reads: asked by one that writes, a broker may make the topic as it makes any.
+fn exists(config: &Config, topic: &str) -> Result<bool, Error> {
+    let found = inquirer(config)?.fetch_metadata(Some(topic), TIMEOUT)?;
     let of_topic = found.topics().iter().find(|found| found.name() == topic);
     Ok(of_topic.is_some_and(|found| found.error().is_none()))
 }
 
-fn make(config: &Config, runtime: &Handle, topic: &str) -> KafkaResult<()> {
+fn make(config: &Config, runtime: &Handle, topic: &str) -> Result<(), Error> {
     let admin: AdminClient<DefaultClientContext> =
         AdminClient::from_config(&kafka::inquirer(config))?;
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(config.errors.replication));
@@ -80,10 +77,20 @@ fn make(config: &Config, runtime: &Handle, topic: &str) -> KafkaResult<()> {
     match made.into_iter().next() {
         // Another process was faster.
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
+        Some(Err((_, code))) => Err(KafkaError::AdminOp(code).into()),
         _ => {
             info!(topic, "the topic for dead letters is made");
             Ok(())
         }
+    }
+}
+
+fn advice(why: &Error) -> &'static str {
+    match why {
+        Error::Kafka(KafkaError::AdminOp(RDKafkaErrorCode::InvalidReplicationFactor)) => {
+            "; make it, or set errors.deadletterqueue.topic.replication.factor to what the brokers allow"
+        }
+        Error::Kafka(KafkaError::AdminOp(_)) => "; make it, or let the login CREATE it",
+        _ => "",
     }
 }

@@ -40,6 +40,8 @@ pub struct Partition {
     pub since: Timestamp,
     /// Kafka's time of the first record that is being applied; none while none is.
     pub taken: Option<Timestamp>,
+    /// Since when there are records that are not applied, as far as somebody looked.
+    behind: Option<Timestamp>,
 }
 
 /// How a partition is.
@@ -92,24 +94,50 @@ impl Health {
     pub fn heard(&self, of: &'static str, answer: Result<(), String>) {
         let mut inner = self.inner();
         inner.neighbours.insert(of, answer);
-        metrics::ready(inner.neighbours.values().all(Result::is_ok));
+        let is_ready = inner.neighbours.values().all(Result::is_ok);
+        inner.has_started |= is_ready;
+        metrics::ready(is_ready);
     }
 
-    /// The partition is in this state now.
-    pub fn partition(&self, id: &PartitionId, state: State) {
-        metrics::partition_state(id, Some(&state));
-        let mut inner = self.inner();
-        let since = Timestamp::now();
-        let partition = inner.partitions.entry(id.clone()).or_insert(Partition {
+    /// The group gave this partition.
+    pub fn begin(&self, id: &PartitionId) {
+        let partition = Partition {
             state: State::Claiming,
             next_offset: None,
-            since,
+            since: Timestamp::now(),
             taken: None,
-        });
-        if partition.state.word() != state.word() {
-            partition.since = since;
+            behind: None,
+        };
+        metrics::partition_state(id, Some(&partition.state));
+        self.inner().partitions.insert(id.clone(), partition);
+    }
+
+    /// The partition is in this state now. One that was taken away meanwhile is in none.
+    pub fn partition(&self, id: &PartitionId, state: State) {
+        if let Some(partition) = self.inner().partitions.get_mut(id) {
+            metrics::partition_state(id, Some(&state));
+            if partition.state.word() != state.word() {
+                partition.since = Timestamp::now();
+            }
+            partition.state = state;
         }
-        partition.state = state;
+    }
+
+    /// So many records of the partition are not applied.
+    pub fn behind(&self, id: &PartitionId, records: i64) {
+        let mut inner = self.inner();
+        let Some(partition) = inner.partitions.get_mut(id) else {
+            return;
+        };
+        let now = Timestamp::now();
+        partition.behind = match records {
+            0 => None,
+            _ => partition.behind.or(Some(now)),
+        };
+        // Nobody knows when the first of them came before it is fetched.
+        let waits = partition.behind.and(partition.taken.or(partition.behind));
+        let age = waits.map(|since| now.duration_since(since).as_secs_f64());
+        metrics::lag(id, records, age.unwrap_or_default().max(0.0));
     }
 
     /// Records are being applied, the first of them from then.
@@ -124,13 +152,16 @@ impl Health {
         if let Some(partition) = self.inner().partitions.get_mut(id) {
             partition.next_offset = next_offset;
             partition.taken = None;
+            partition.behind = None;
+            metrics::next_offset(id, next_offset.unwrap_or_default());
         }
-        metrics::next_offset(id, next_offset.unwrap_or_default());
     }
 
     /// The group took it away.
     pub fn gone(&self, id: &PartitionId) {
-        self.inner().partitions.remove(id);
+        // Under the lock, as all that is told of partitions: else what comes late would be the last word.
+        let mut inner = self.inner();
+        inner.partitions.remove(id);
         metrics::partition_state(id, None);
     }
 
@@ -178,12 +209,9 @@ impl Health {
 
     /// Whether it was ever ready.
     pub fn started(&self) -> (bool, String) {
-        let (is_ready, text) = self.ready();
-        let mut inner = self.inner();
-        inner.has_started |= is_ready;
-        match inner.has_started {
+        match self.inner().has_started {
             true => (true, "started\n".to_owned()),
-            false => (false, text),
+            false => self.ready(),
         }
     }
 }

@@ -45,9 +45,10 @@ pub fn run(
     let health = Arc::new(Health::default());
     health.heard("postgres", Err("not asked yet".to_owned()));
     runtime.block_on(http::serve(config.http_listen, health.clone(), metrics))?;
-    // Of its own, so that it never waits for a partition to give a connection back.
+    // Each of its own, so that none waits for another to give a connection back.
     let aside = Database::new(&config.database, &config.group)?;
-    runtime.spawn(backlog::watch(aside.clone(), health.clone()));
+    let watching = Database::new(&config.database, &config.group)?;
+    runtime.spawn(backlog::watch(watching, health.clone()));
     let applied = Arc::new(Notify::new());
     let relay = Relay {
         database: aside,

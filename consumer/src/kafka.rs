@@ -2,6 +2,8 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::producer::BaseProducer;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -18,6 +20,12 @@ pub fn refusal(key: &str) -> Option<&'static str> {
             Some("an offset outside the log must stop the partition, never skip or repeat records")
         }
         "isolation.level" => Some("records of aborted transactions must not be applied"),
+        "check.crcs" => Some(
+            "what fails its checksum would be passed over; Kafka checks it when it is produced",
+        ),
+        "partitioner" => {
+            Some("events of one document stay in order because all go to one partition")
+        }
         "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
         "transactional.id"
         | "transaction.timeout.ms"
@@ -56,6 +64,8 @@ pub fn consumer(config: &Config) -> ClientConfig {
         .set("queued.min.messages", "5000")
         // Its default of a second would hold up a full queue long after it has drained.
         .set("fetch.queue.backoff.ms", "20")
+        // How the group is: for readiness.
+        .set("statistics.interval.ms", "5000")
         // A topic that is made later, or gets more partitions, is read this much later.
         .set("topic.metadata.refresh.interval.ms", "10000");
     // The broker assigns in the newer protocol, and the client refuses the key.
@@ -118,10 +128,15 @@ fn common(client: &mut ClientConfig, config: &Config) {
     client.set("bootstrap.servers", &config.kafka_bootstrap);
 }
 
-/// Has librdkafka look at its keys, without connecting.
+/// Has librdkafka look at its keys, alone and together. Without brokers the clients connect to nothing.
 pub fn check(config: &Config) -> Result<(), Error> {
-    for client in [consumer(config), producer(config, Uuid::nil())] {
-        client.create_native_config()?;
+    let (mut reading, mut writing) = (consumer(config), producer(config, Uuid::nil()));
+    for client in [&mut reading, &mut writing] {
+        client
+            .remove("bootstrap.servers")
+            .set_log_level(RDKafkaLogLevel::Critical);
     }
+    reading.create::<BaseConsumer>()?;
+    writing.create::<BaseProducer>()?;
     Ok(())
 }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::debug;
 
-use crate::health::{Health, State};
-use crate::metrics;
+use crate::health::Health;
 use crate::topics::Quiet;
 
 /// Between two looks: a few milliseconds' work for a broker.
@@ -37,14 +35,10 @@ fn look(client: &BaseConsumer<Quiet>, health: &Health) {
             Ok(range) => range,
             Err(error) => {
                 debug!(of = %id, %error, "no watermarks");
-                return;
+                continue;
             }
         };
         let records = (end - partition.next_offset.unwrap_or(first).max(first)).max(0);
-        // What has not been fetched yet has come a moment ago, unless the partition stands still.
-        let stands = (partition.state != State::Running).then_some(partition.since);
-        let waits = partition.taken.or(stands).filter(|_| records > 0);
-        let age = waits.map(|since| Timestamp::now().duration_since(since).as_secs_f64());
-        metrics::lag(&id, records, age.unwrap_or_default().max(0.0));
+        health.behind(&id, records);
     }
 }

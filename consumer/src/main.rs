@@ -66,7 +66,8 @@ fn main() -> ExitCode {
     let format = config
         .as_ref()
         .map_or(LogFormat::Text, |config| config.log_format);
-    log(format, if goes_on { LOG } else { QUIET });
+    let only_looks = cli.check_config || cli.print_config || !goes_on;
+    log(format, if only_looks { QUIET } else { LOG });
     let done = config.and_then(|config| match &cli.command {
         _ if cli.print_config => {
             print!("{config}");

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders, ToBytes};
@@ -142,11 +141,6 @@ impl Outlet {
         }
         // Bounded by the transaction's own timeout; a shorter one could leave the client in doubt of its state.
         self.producer.commit_transaction(Timeout::Never)
-    }
-
-    /// The client, for questions.
-    pub fn client(&self) -> &Client<Complaints> {
-        self.producer.client()
     }
 
     fn send(&self, event: &Event, trace: Option<&str>) -> KafkaResult<()> {

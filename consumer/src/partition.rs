@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use crate::config::Errors;
-use crate::database::Database;
+use crate::database::{Database, Ownership};
 use crate::health::{Health, State};
 use crate::messages::{End, Item, PartitionId, Report, What};
 use crate::topics::Topics;
@@ -84,7 +84,6 @@ impl Partition {
     }
 
     async fn own(&self, mut inbox: UnboundedReceiver<Item>) -> End {
-        self.is(State::Claiming);
         let topic_id = tokio::select! {
             id = self.shared.topics.id(&self.id.topic) => id,
             () = self.ending() => return End::Shutdown,
@@ -93,18 +92,17 @@ impl Partition {
             database, owner, ..
         } = &self.shared;
         // Read before a claim is refused, so that no decision of an operator behind that is overlooked.
-        let before = match self.insist("look", || database.epoch(&self.id)).await {
-            Ok(epoch) => epoch,
+        let look = || database.ownership(&self.id);
+        let before = match self.insist("look", State::Claiming, look).await {
+            Ok(before) => before.unwrap_or_default(),
             Err(Halt::End(end)) => return end,
-            Err(Halt::Stop(_)) => None,
+            Err(Halt::Stop(reason)) => return self.stopped(Ownership::default(), &reason).await,
         };
         let call = || database.claim(&self.id, topic_id, owner);
-        let claim = match self.insist("claim", call).await {
+        let claim = match self.insist("claim", State::Claiming, call).await {
             Ok(claim) => claim,
             Err(Halt::End(end)) => return end,
-            Err(Halt::Stop(reason)) => {
-                return self.stopped(before.unwrap_or_default(), &reason).await;
-            }
+            Err(Halt::Stop(reason)) => return self.stopped(before, &reason).await,
         };
         self.report(What::Claimed(claim.next_offset));
         self.is(State::Running);
@@ -118,7 +116,13 @@ impl Partition {
         drop(inbox);
         match halt {
             Halt::End(end) => end,
-            Halt::Stop(reason) => self.stopped(claim.epoch, &reason).await,
+            Halt::Stop(reason) => {
+                let own = Ownership {
+                    epoch: claim.epoch,
+                    owner: Some(owner.to_string()),
+                };
+                self.stopped(own, &reason).await
+            }
         }
     }
 
@@ -138,7 +142,7 @@ impl Partition {
 
     /// Says so wherever somebody may look, and waits until an operator has reset the position or somebody else has
     /// claimed the partition.
-    async fn stopped(&self, epoch: i64, reason: &str) -> End {
+    async fn stopped(&self, since: Ownership, reason: &str) -> End {
         let PartitionId { topic, partition } = &self.id;
         let database = &self.shared.database;
         error!(
@@ -151,25 +155,34 @@ impl Partition {
         );
         self.is(State::Stopped(reason.to_owned()));
         self.report(What::Stopped);
-        let note = || database.stop(&self.id, epoch, reason);
-        let mut is_stopped = match self.insist("stop", note).await {
-            Ok(is_noted) => is_noted,
+        let stopped = || State::Stopped(reason.to_owned());
+        let note = || database.stop(&self.id, since.epoch, reason);
+        let mut is_over = match self.insist("stop", stopped(), note).await {
+            Ok(is_noted) => !is_noted,
             Err(Halt::End(end)) => return end,
-            Err(Halt::Stop(_)) => true,
+            Err(Halt::Stop(_)) => false,
         };
-        // Not to look like an outage of Postgres.
-        self.is(State::Stopped(reason.to_owned()));
-        while is_stopped {
-            if let Some(end) = self.pause(STOPPED_LOOK).await {
+        loop {
+            if !is_over && let Some(end) = self.pause(STOPPED_LOOK).await {
                 return end;
             }
-            match database.epoch(&self.id).await {
-                Ok(now) => is_stopped = now == Some(epoch),
-                Err(error) => debug!(topic, partition, %error, "looking for a decision"),
+            match database.ownership(&self.id).await {
+                Ok(now) if now.as_ref() == Some(&since) => is_over = false,
+                // A reset leaves the owner's name.
+                Ok(now) if now.as_ref().is_none_or(|now| now.owner == since.owner) => {
+                    info!(topic, partition, "an operator decided: it is claimed again");
+                    return End::Reclaim(Duration::ZERO);
+                }
+                Ok(_) => {
+                    warn!(topic, partition, "another process has claimed it meanwhile");
+                    return End::Reclaim(FENCED_WAIT);
+                }
+                Err(error) => {
+                    is_over = false;
+                    debug!(topic, partition, %error, "looking for a decision");
+                }
             }
         }
-        info!(topic, partition, "an operator decided: it is claimed again");
-        End::Reclaim(Duration::ZERO)
     }
 
     /// Waits; says so when the process ends meanwhile.

@@ -1,29 +1,33 @@
 //! What librdkafka calls when the group changes: inside `poll`, on the polling thread.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::assignment::Assignment;
+use crate::health::Health;
 use crate::kafka::complaints::Complaints;
 
 /// The group member's context.
 pub struct Context {
     assignment: Mutex<Assignment>,
+    health: Arc<Health>,
     /// What the client can't do, and goes on trying.
     pub complaints: Complaints,
 }
 
 impl Context {
     /// Of a member that has no partitions yet.
-    pub fn new(assignment: Assignment) -> Self {
+    pub fn new(assignment: Assignment, health: Arc<Health>) -> Self {
         Context {
             assignment: Mutex::new(assignment),
+            health,
             complaints: Complaints::default(),
         }
     }
@@ -37,6 +41,17 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let Some(group) = statistics.cgrp else {
+            return;
+        };
+        let answer = match group.state.as_str() {
+            "up" => Ok(()),
+            state => Err(format!("its coordinator is not reached ({state})")),
+        };
+        self.health.heard("group", answer);
+    }
+
     // The same errors come out of `poll`, without the reason.
     fn error(&self, error: KafkaError, reason: &str) {
         self.complaints.error(error, reason);

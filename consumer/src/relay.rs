@@ -102,6 +102,7 @@ impl Relay {
             self.health.step("relaying");
             let done = self.step(config, name, &mut work);
             let now = match done {
+                Ok(Step::Opening) => continue,
                 Ok(Step::More) => Turn::Own,
                 Ok(Step::Nothing) => {
                     self.wait();
@@ -122,6 +123,9 @@ impl Relay {
                     if limit.passes() {
                         tell(&error);
                     }
+                    // Its lease ends meanwhile.
+                    turn = Turn::Unknown;
+                    metrics::relay_active(false);
                     self.pause(FAILED);
                     continue;
                 }

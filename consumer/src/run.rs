@@ -33,10 +33,12 @@ pub fn run(config: &Config, runtime: &Handle, shared: Shared) -> Result<(), Erro
         "ingest starts"
     );
     let (shutdown, health) = (shared.shutdown.clone(), shared.health.clone());
-    health.heard("group", Err("not joined yet".to_owned()));
+    health.heard("group", Err("not reached yet".to_owned()));
     let assignment = Assignment::new(runtime.clone(), shared);
-    let client =
-        BaseConsumer::from_config_and_context(&kafka::consumer(config), Context::new(assignment))?;
+    let client = BaseConsumer::from_config_and_context(
+        &kafka::consumer(config),
+        Context::new(assignment, health.clone()),
+    )?;
     let names: Vec<&str> = config.topics.iter().map(String::as_str).collect();
     client.subscribe(&names)?;
 

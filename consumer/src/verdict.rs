@@ -33,9 +33,9 @@ pub fn verdict(code: Option<&str>) -> Verdict {
         "40001" | "40P01" | "55P03" | "25006" => Verdict::Retry,
         // Connection exceptions; insufficient resources.
         code if code.starts_with("08") || code.starts_with("53") => Verdict::Retry,
-        // Data and integrity; limits of Postgres; a defect that some record meets.
+        // Data, integrity and checks of views; limits of Postgres; what a function raises; a defect that some record meets.
         "XX000" => Verdict::Divide,
-        code if ["22", "23", "54"]
+        code if ["22", "23", "44", "54", "P0"]
             .iter()
             .any(|class| code.starts_with(class)) =>
         {
@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_a_record_brings_about_is_looked_for() {
-        for code in ["22021", "23502", "54000", "XX000", "PD014"] {
+        for code in [
+            "22021", "23502", "44000", "54000", "P0001", "XX000", "PD014",
+        ] {
             assert_eq!(verdict(Some(code)), Verdict::Divide, "{code}");
         }
     }

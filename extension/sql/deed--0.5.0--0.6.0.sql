@@ -150,27 +150,33 @@ CREATE OR REPLACE FUNCTION deed.reset_position(consumer_group text, topic text, 
 COMMENT ON FUNCTION deed.reset_position(text, text, integer) IS
   'The same from the log''s beginning.';
 
-CREATE FUNCTION deed.next_outbox_events(published bigint[], most integer)
+CREATE FUNCTION deed.next_outbox_events(published bigint[], ids uuid[], most integer)
   RETURNS TABLE (seq bigint, id uuid, type text, subject uuid, data text, at timestamptz, traceparent text)
   LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1000
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
-    DELETE FROM deed.outbox AS o WHERE o.seq = ANY (next_outbox_events.published);
+    DELETE FROM deed.outbox AS o
+    USING (SELECT * FROM ROWS FROM (unnest(next_outbox_events.published), unnest(next_outbox_events.ids))
+      AS p (seq, id) OFFSET 0) AS p
+    WHERE o.seq = p.seq AND o.id = p.id;
     SELECT o.seq, o.id, o.type, o.aggregateid, o.payload::text, o.at, o.traceparent
     FROM deed.outbox AS o ORDER BY o.seq LIMIT next_outbox_events.most;
   END;
-COMMENT ON FUNCTION deed.next_outbox_events(bigint[], integer) IS
-  'Takes the events that are published out of the outbox, and gives the next ones, in order. They stay there until they are published.';
+COMMENT ON FUNCTION deed.next_outbox_events(bigint[], uuid[], integer) IS
+  'Takes the events that are published, by seq and id, out of the outbox, and gives the next ones, in order. They stay there until they are published. Behind a failover to an older state other events may have the same seq.';
 COMMENT ON FUNCTION deed.next_events(bigint[], integer) IS
   'The same as a relay of 0.5.0 calls it: without traces. It goes with 0.7.0.';
 
-CREATE FUNCTION deed.next_dead_letters(published bigint[], most integer)
+CREATE FUNCTION deed.next_dead_letters(published bigint[], offsets bigint[], behind bigint, most integer)
   RETURNS TABLE (seq bigint, destination text, record_key bytea, header_names bytea[], header_values bytea[],
     payload bytea, consumer_group text, topic text, partition integer, record_offset bigint, reason text)
   LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 10
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
-    DELETE FROM deed.dead_letter AS l WHERE l.seq = ANY (next_dead_letters.published);
+    DELETE FROM deed.dead_letter AS l
+    USING (SELECT * FROM ROWS FROM (unnest(next_dead_letters.published), unnest(next_dead_letters.offsets))
+      AS p (seq, record_offset) OFFSET 0) AS p
+    WHERE l.seq = p.seq AND l.record_offset = p.record_offset;
     SELECT l.seq, l.destination, l.record_key,
       ARRAY(
         SELECT coalesce(pg_catalog.convert_to(h.entry ->> 'name', 'UTF8'),
@@ -184,14 +190,18 @@ CREATE FUNCTION deed.next_dead_letters(published bigint[], most integer)
         ORDER BY h.place),
       l.payload, l.consumer_group, l.topic, l.partition, l.record_offset, l.reason
     FROM (
-      SELECT d.*, pg_catalog.sum(pg_catalog.octet_length(d.payload)) OVER (ORDER BY d.seq) AS bytes
-      FROM deed.dead_letter AS d ORDER BY d.seq LIMIT next_dead_letters.most) AS l
+      SELECT d.*, pg_catalog.row_number() OVER (ORDER BY d.seq) AS place,
+        pg_catalog.sum(coalesce(pg_catalog.octet_length(d.payload), 0)
+          + coalesce(pg_catalog.octet_length(d.record_key), 0)
+          + pg_catalog.octet_length(d.headers::text)) OVER (ORDER BY d.seq) AS bytes
+      FROM deed.dead_letter AS d WHERE d.seq > next_dead_letters.behind
+      ORDER BY d.seq LIMIT next_dead_letters.most) AS l
     -- One alone may be larger.
-    WHERE l.seq = (SELECT pg_catalog.min(f.seq) FROM deed.dead_letter AS f) OR l.bytes <= 4194304
+    WHERE l.place = 1 OR l.bytes <= 4194304
     ORDER BY l.seq;
   END;
-COMMENT ON FUNCTION deed.next_dead_letters(bigint[], integer) IS
-  'Takes the dead letters that are published away, and gives the next ones, in order: at most so many, and 4 MiB of them or one. Their headers and values are as the record had them, in order.';
+COMMENT ON FUNCTION deed.next_dead_letters(bigint[], bigint[], bigint, integer) IS
+  'Takes the dead letters that are published, by seq and record_offset, away, and gives the next ones behind a seq, in order: at most so many, and 4 MiB of them or one. Their headers and values are as the record had them, in order.';
 
 CREATE FUNCTION deed.backlog(
     OUT outbox_events bigint, OUT outbox_since timestamptz, OUT dead_letters bigint, OUT marks bigint,
@@ -200,14 +210,14 @@ CREATE FUNCTION deed.backlog(
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
     SELECT
-      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.outbox LIMIT 1000000) AS o),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.outbox LIMIT 100000) AS o),
       (SELECT o.at FROM deed.outbox AS o ORDER BY o.seq LIMIT 1),
-      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.dead_letter LIMIT 1000000) AS d),
-      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.mark LIMIT 1000000) AS m),
-      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.quarantine LIMIT 1000000) AS q);
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.dead_letter LIMIT 100000) AS d),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.mark LIMIT 100000) AS m),
+      (SELECT pg_catalog.count(*) FROM (SELECT FROM deed.quarantine LIMIT 100000) AS q);
   END;
 COMMENT ON FUNCTION deed.backlog() IS
-  'What waits: events to go out and since when the first of them does, dead letters to go out, marks to be looked at, and quarantined records. Counted up to a million each.';
+  'What waits: events to go out and since when the first of them does, dead letters to go out, marks to be looked at, and quarantined records. Counted up to 100,000 each.';
 
 REVOKE ALL ON FUNCTION
   deed.apply_batch(text, text, integer, bigint, bigint, bigint, bigint[], bigint[], bytea[], integer[],
@@ -215,7 +225,8 @@ REVOKE ALL ON FUNCTION
   deed.claim(text, text, integer, uuid, text),
   deed.stop_partition(text, text, integer, bigint, text),
   deed.reset_position(text, text, integer, bigint),
-  deed.next_outbox_events(bigint[], integer), deed.next_dead_letters(bigint[], integer), deed.backlog()
+  deed.next_outbox_events(bigint[], uuid[], integer), deed.next_dead_letters(bigint[], bigint[], bigint, integer),
+  deed.backlog()
 FROM PUBLIC;
 REVOKE ALL ON deed.dead_letter FROM PUBLIC;
 

@@ -12,6 +12,8 @@ use crate::partition_list::{one, with_offsets};
 impl Assignment {
     /// Has the client fetch these too, from where Postgres says.
     pub(super) fn fetch(&mut self, client: &Client, claimed: Vec<(PartitionId, Option<i64>)>) {
+        // What the others have read so far still counts.
+        self.pass(client);
         let start = |next: Option<i64>| next.map_or(Offset::Beginning, Offset::Offset);
         for (id, next) in &claimed {
             if let Some(held) = self.held.get_mut(id) {
@@ -32,7 +34,11 @@ impl Assignment {
         }
         // A pause from an earlier assignment could last.
         told(client.resume(&added), "resuming");
-        self.note_stale(client);
+        let begun: Vec<PartitionId> = match client.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => claimed.iter().map(|(id, _)| id.clone()).collect(),
+            _ => self.held.keys().cloned().collect(),
+        };
+        self.note_stale(client, &begun);
         for (id, next) in claimed {
             let offset = next.map_or("beginning".to_owned(), |next| next.to_string());
             info!(
@@ -44,15 +50,17 @@ impl Assignment {
         }
     }
 
-    /// The client forgets what it had fetched before on a thread of its own, some time later.
-    fn note_stale(&mut self, client: &Client) {
+    /// The client forgets what it had fetched of these before on a thread of its own, some time later.
+    fn note_stale(&mut self, client: &Client, of: &[PartitionId]) {
         let positions = client.position().unwrap_or_default();
-        for (id, held) in &mut self.held {
+        for id in of {
             let position = positions.find_partition(&id.topic, id.partition);
-            held.stale = position.and_then(|found| match found.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            });
+            if let Some(held) = self.held.get_mut(id) {
+                held.stale = position.and_then(|found| match found.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                });
+            }
         }
     }
 

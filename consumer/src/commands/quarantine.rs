@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Failed, json, table};
 use crate::database::{Database, Quarantined, Redriven};
+use crate::verdict::Verdict;
 
 /// Redriven in one call, which is one transaction.
 const PAGE: i64 = 500;
@@ -118,7 +119,7 @@ pub async fn redrive(
     as_json: bool,
 ) -> Result<(), Failed> {
     if !all {
-        let done = database.redrive(ids).await?;
+        let done = divided(database, ids.to_vec()).await?;
         print(&done, as_json);
         let missing = ids
             .iter()
@@ -140,8 +141,31 @@ pub async fn redrive(
         };
         after = last.id;
         let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
-        print(&database.redrive(&ids).await?, as_json);
+        print(&divided(database, ids).await?, as_json);
     }
+}
+
+/// In one call, or in halves and their halves where Postgres refuses something about the records.
+async fn divided(database: &Database, ids: Vec<i64>) -> Result<Vec<Redriven>, Failed> {
+    let mut done = Vec::new();
+    // The next one last.
+    let mut waiting = vec![ids];
+    while let Some(mut ids) = waiting.pop() {
+        match (database.redrive(&ids).await, &ids[..]) {
+            (Ok(redriven), _) => done.extend(redriven),
+            (Err(error), [one]) if error.verdict() == Verdict::Divide => done.push(Redriven {
+                id: *one,
+                outcome: "refused".to_owned(),
+                reason: Some(error.to_string()),
+            }),
+            (Err(error), _) if error.verdict() == Verdict::Divide => {
+                let later = ids.split_off(ids.len() / 2);
+                waiting.extend([later, ids]);
+            }
+            (Err(error), _) => return Err(error.into()),
+        }
+    }
+    Ok(done)
 }
 
 fn print(done: &[Redriven], as_json: bool) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use comfy_table::Table;
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use serde::Serialize;
 
 use super::{Failed, json, table};
@@ -48,18 +49,15 @@ pub async fn status(config: &Config, database: &Database, as_json: bool) -> Resu
     let positions = database.positions().await?;
     let backlog = database.backlog().await?;
     // Blocks, and there is nothing else to do meanwhile.
-    let (ends, kafka_error) = match inquirer(config).map_err(|error| error.to_string()) {
-        Ok(client) => match ends(&client, &config.topics) {
-            Ok(ends) => (ends, None),
-            Err(error) => (BTreeMap::new(), Some(error.to_string())),
-        },
-        Err(error) => (BTreeMap::new(), Some(error)),
-    };
+    let mut ends = BTreeMap::new();
+    let kafka_error = inquirer(config)
+        .and_then(|client| Ok(find_ends(&client, &config.topics, &mut ends)?))
+        .err();
     let status = Status {
         group: config.group.clone(),
         partitions: rows(positions, ends),
         backlog,
-        kafka_error,
+        kafka_error: kafka_error.map(|error| error.to_string()),
     };
     match as_json {
         true => println!("{}", json(&status)),
@@ -68,21 +66,26 @@ pub async fn status(config: &Config, database: &Database, as_json: bool) -> Resu
     Ok(())
 }
 
-/// First and end of every partition of these topics.
-fn ends(
+/// First and end of every partition of these topics, as far as brokers answer; the first error behind that.
+fn find_ends(
     client: &BaseConsumer<Quiet>,
     topics: &[String],
-) -> rdkafka::error::KafkaResult<BTreeMap<(String, i32), (i64, i64)>> {
-    let mut ends = BTreeMap::new();
+    ends: &mut BTreeMap<(String, i32), (i64, i64)>,
+) -> KafkaResult<()> {
+    let mut failed = Ok(());
     for topic in topics {
         let found = client.fetch_metadata(Some(topic), TIMEOUT)?;
         let of_topic = found.topics().iter().find(|found| found.name() == topic);
         for partition in of_topic.into_iter().flat_map(|topic| topic.partitions()) {
-            let range = client.fetch_watermarks(topic, partition.id(), TIMEOUT)?;
-            ends.insert((topic.clone(), partition.id()), range);
+            match client.fetch_watermarks(topic, partition.id(), TIMEOUT) {
+                Ok(range) => {
+                    ends.insert((topic.clone(), partition.id()), range);
+                }
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
     }
-    Ok(ends)
+    failed
 }
 
 /// The positions, and the partitions that nobody has claimed yet.
@@ -178,6 +181,6 @@ fn print(status: &Status) {
         waiting.quarantined
     );
     if let Some(error) = &status.kafka_error {
-        eprintln!("the ends of the logs are not known: Kafka: {error}; look at kafka_bootstrap");
+        eprintln!("not all ends of the logs are known: {error}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ERRORS, topic_name};
+use super::ERRORS;
+use super::checking::topic_name;
 use crate::error::Error;
 
 /// Copies that Kafka Connect makes of a dead-letter topic.

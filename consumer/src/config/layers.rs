@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
@@ -119,6 +120,22 @@ impl Provider for &Texts {
             .map(|(key, value)| (key.clone(), value.clone().into()));
         Ok(Profile::Default.collect(dict.collect::<Dict>()))
     }
+}
+
+/// figment's own message has the line, and a password may be in it.
+pub fn check_syntax(path: &Path) -> Result<(), Error> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::Config(format!("{}: {error}", path.display())))?;
+    let Err(error) = text.parse::<toml::Table>() else {
+        return Ok(());
+    };
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    Err(Error::Config(format!(
+        "{}: line {line}: {}",
+        path.display(),
+        error.message()
+    )))
 }
 
 /// Keys with dots, which TOML reads as nesting unless they are quoted: both are taken.

@@ -107,6 +107,8 @@ fn an_unknown_key_is_refused_by_name() {
 fn a_wrong_type_names_its_key() {
     let error = refused("group = 7", &[]);
     assert!(error.contains("group"), "{error}");
+    let error = refused("topics = 5", &[]);
+    assert!(error.contains("topics: expected names"), "{error}");
     let error = refused("[kafka]\n\"fetch.max.bytes\" = 1.5", &[]);
     assert!(error.contains("fetch.max.bytes"), "{error}");
 }
@@ -145,6 +147,8 @@ fn what_exactly_once_and_order_rest_on_cannot_be_set() {
         "transaction.timeout.ms",
         "enable.idempotence",
         "acks",
+        "check.crcs",
+        "partitioner",
     ] {
         for spelled in [format!("\"{key}\""), key.to_owned()] {
             let error = refused(&format!("[kafka]\n{spelled} = \"x\""), &[]);
@@ -280,4 +284,27 @@ fn the_printed_settings_are_a_file_without_secrets() {
     );
     let again = load(Some(&printed), &[], &Flags::default()).expect("a file");
     assert_eq!(again.to_string(), printed);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_by_its_line_alone() {
+    let error = refused(
+        "group = \"x\"\n[kafka]\nsasl.password = \"hunter2\\s\"",
+        &[],
+    );
+    assert!(
+        error.contains("line 5") && !error.contains("hunter2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_topic_of_events_out_is_none_to_read() {
+    for setting in [
+        "topics = [\"deed.events\"]",
+        "errors.deadletterqueue.topic.name = \"deed.events\"",
+    ] {
+        let error = refused(setting, &[]);
+        assert!(error.contains("deed.events is where"), "{error}");
+    }
 }

@@ -71,7 +71,10 @@ pub fn read(
     for (name, value) in given {
         let Some((name, _)) = KNOWN.iter().find(|(known, _)| *known == name) else {
             let known = KNOWN.map(|(known, _)| known).join(", ");
-            return Err(format!("unknown parameter {name}: expected {known}"));
+            // Its name may be a piece of a password that was not quoted.
+            return Err(format!(
+                "an unknown parameter: expected {known}; a value with a space stands in quotes, and in a URL percent-encoded"
+            ));
         };
         if value.is_empty() {
             parameters.remove(name);

@@ -19,9 +19,9 @@ const STOP: Call = Call {
     name: "stop_partition",
     sql: "SELECT deed.stop_partition($1, $2, $3, $4, $5)",
 };
-const EPOCH: Call = Call {
-    name: "epoch",
-    sql: "SELECT epoch FROM deed.stream_position \
+const OWNERSHIP: Call = Call {
+    name: "ownership",
+    sql: "SELECT epoch, owner FROM deed.stream_position \
           WHERE consumer_group = $1 AND topic = $2 AND partition = $3",
 };
 
@@ -32,6 +32,15 @@ pub struct Claim {
     pub epoch: i64,
     /// The first offset that is not yet applied; none is the log's beginning.
     pub next_offset: Option<i64>,
+}
+
+/// Who has a partition.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Counts claims and resets; 0 before the first.
+    pub epoch: i64,
+    /// What the process calls itself that claimed it last.
+    pub owner: Option<String>,
 }
 
 /// What becomes of records that can't be read.
@@ -136,11 +145,17 @@ impl Database {
             .try_get(0)?)
     }
 
-    /// The epoch of the partition's owner now; none when nobody ever claimed it.
-    pub async fn epoch(&self, of: &PartitionId) -> Result<Option<i64>, CallError> {
+    /// Who has the partition now; none when nobody ever claimed it.
+    pub async fn ownership(&self, of: &PartitionId) -> Result<Option<Ownership>, CallError> {
         let rows = self
-            .rows(EPOCH, &[&self.group, &of.topic, &of.partition])
+            .rows(OWNERSHIP, &[&self.group, &of.topic, &of.partition])
             .await?;
-        rows.first().map(|row| Ok(row.try_get(0)?)).transpose()
+        let ownership = |row: &tokio_postgres::Row| {
+            Ok(Ownership {
+                epoch: row.try_get(0)?,
+                owner: row.try_get(1)?,
+            })
+        };
+        rows.first().map(ownership).transpose()
     }
 }

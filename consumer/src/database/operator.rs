@@ -71,7 +71,7 @@ pub struct Quarantined {
 pub struct Redriven {
     /// Its id in quarantine.
     pub id: i64,
-    /// The word of `deed.apply_outcome`.
+    /// The word of `deed.apply_outcome`, or `refused`: Postgres can't store it.
     pub outcome: String,
     /// Why it stays there, if it does.
     pub reason: Option<String>,

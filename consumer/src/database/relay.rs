@@ -19,13 +19,13 @@ const NEXT_EVENTS: Call = Call {
     name: "next_outbox_events",
     sql: "SELECT seq, id, type, subject, data, \
             to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), traceparent \
-          FROM deed.next_outbox_events($1, $2)",
+          FROM deed.next_outbox_events($1, $2, $3)",
 };
 const NEXT_DEAD_LETTERS: Call = Call {
     name: "next_dead_letters",
     sql: "SELECT seq, destination, record_key, header_names, header_values, payload, \
             consumer_group, topic, partition, record_offset, reason \
-          FROM deed.next_dead_letters($1, $2)",
+          FROM deed.next_dead_letters($1, $2, $3, $4)",
 };
 const RELEASE_RELAY: Call = Call {
     name: "release_relay",
@@ -36,7 +36,7 @@ const BACKLOG: Call = Call {
     sql: "SELECT outbox_events, outbox_since, dead_letters, marks, quarantined FROM deed.backlog()",
 };
 
-/// What waits; each is counted up to a million.
+/// What waits; each is counted up to 100,000.
 #[derive(Debug, serde::Serialize)]
 pub struct Backlog {
     /// Events to go out.
@@ -64,8 +64,13 @@ impl Database {
     }
 
     /// Takes those that are published out of the outbox, and gives the next ones.
-    pub async fn next_events(&self, published: &[i64], most: i32) -> Result<Vec<Event>, CallError> {
-        let rows = self.rows(NEXT_EVENTS, &[&published, &most]).await?;
+    pub async fn next_events(
+        &self,
+        published: &[(i64, Uuid)],
+        most: i32,
+    ) -> Result<Vec<Event>, CallError> {
+        let (places, ids): (Vec<i64>, Vec<Uuid>) = published.iter().copied().unzip();
+        let rows = self.rows(NEXT_EVENTS, &[&places, &ids, &most]).await?;
         let event = |row: &Row| {
             Ok(Event {
                 seq: row.try_get(0)?,
@@ -80,13 +85,17 @@ impl Database {
         rows.iter().map(event).collect()
     }
 
-    /// Takes the dead letters that are published away, and gives the next ones.
+    /// Takes the dead letters that are published, by place and offset, away, and gives the next ones behind a place.
     pub async fn next_dead_letters(
         &self,
-        published: &[i64],
+        published: &[(i64, i64)],
+        behind: i64,
         most: i32,
     ) -> Result<Vec<DeadLetter>, CallError> {
-        let rows = self.rows(NEXT_DEAD_LETTERS, &[&published, &most]).await?;
+        let (places, offsets): (Vec<i64>, Vec<i64>) = published.iter().copied().unzip();
+        let rows = self
+            .rows(NEXT_DEAD_LETTERS, &[&places, &offsets, &behind, &most])
+            .await?;
         let letter = |row: &Row| {
             let names: Vec<Vec<u8>> = row.try_get(3)?;
             let values: Vec<Option<Vec<u8>>> = row.try_get(4)?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{FENCED_WAIT, Halt, Partition, recreated};
 use crate::batch::Batch;
 use crate::database::{CallError, Claim, Count, Policy};
+use crate::health::State;
 use crate::messages::{End, Item, What};
 use crate::metrics;
 use crate::verdict::Verdict;
@@ -82,8 +83,8 @@ impl Partition {
     async fn no_longer_owned(&self, claim: Claim) {
         loop {
             tokio::time::sleep(OWNED_LOOK).await;
-            match self.shared.database.epoch(&self.id).await {
-                Ok(Some(epoch)) if epoch == claim.epoch => {}
+            match self.shared.database.ownership(&self.id).await {
+                Ok(Some(now)) if now.epoch == claim.epoch => {}
                 Ok(_) => {
                     info!(of = %self.id, "claimed by another process, or reset: it is claimed again in {FENCED_WAIT:?}");
                     return;
@@ -150,7 +151,7 @@ impl Partition {
         );
         let call = || self.call(claim, position, record, Some(&reason));
         let began = Instant::now();
-        let counts = self.insist("quarantine", call).await?;
+        let counts = self.insist("quarantine", State::Running, call).await?;
         self.applied(record, began, &counts);
         Ok(())
     }
@@ -170,7 +171,7 @@ impl Partition {
                 answer => answer.map(Ok),
             }
         };
-        let answer = self.insist("apply", call).await?;
+        let answer = self.insist("apply", State::Running, call).await?;
         Ok(answer.map(|counts| self.applied(batch, began, &counts)))
     }
 

@@ -13,9 +13,14 @@ use crate::messages::{End, What};
 use crate::verdict::{Verdict, advice};
 
 impl Partition {
-    /// Repeats the call until it succeeds, or Postgres says that it never will. A call under way
-    /// is never cut off here, so the process can end between two of them.
-    pub(super) async fn insist<T, F>(&self, name: &str, call: impl Fn() -> F) -> Result<T, Halt>
+    /// Repeats the call until it succeeds, or Postgres says that it never will. Meanwhile the partition waits; `otherwise` is
+    /// how it is. A call under way is never cut off here, so the process can end between two of them.
+    pub(super) async fn insist<T, F>(
+        &self,
+        name: &str,
+        otherwise: State,
+        call: impl Fn() -> F,
+    ) -> Result<T, Halt>
     where
         F: Future<Output = Result<T, CallError>>,
     {
@@ -37,7 +42,7 @@ impl Partition {
                 Ok(answer) => {
                     if failed {
                         info!(of = %self.id, "Postgres answers again: {name} succeeded");
-                        self.is(State::Running);
+                        self.is(otherwise);
                     }
                     return Ok(answer);
                 }

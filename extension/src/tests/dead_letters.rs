@@ -37,13 +37,13 @@ mod tests {
         );
         let letter = "SELECT concat_ws(' ', destination, encode(record_key, 'hex'), header_names, header_values, \
              encode(payload, 'hex'), consumer_group, topic, partition, record_offset, split_part(reason, ':', 1)) \
-             FROM deed.next_dead_letters('{}', 10)";
+             FROM deed.next_dead_letters('{}', '{}', 0, 10)";
         assert_eq!(
             answer(letter),
             "dead ff {\"\\\\x7472616365\",\"\\\\xfe\",\"\\\\x7472616365\"} {\"\\\\x61\",\"\\\\xfd\",NULL} \
              00ff group documents 0 5 value"
         );
-        let gone = "SELECT count(*) FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), 10)";
+        let gone = "SELECT count(*) FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), ARRAY(SELECT record_offset FROM deed.dead_letter), 0, 10)";
         assert_eq!(answer(gone), "0");
     }
 
@@ -74,10 +74,27 @@ mod tests {
         one_at_a_time();
         Spi::run(fill).unwrap();
         let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_dead_letters(\
-             ARRAY(SELECT seq FROM deed.dead_letter ORDER BY seq LIMIT $), 2)";
+             ARRAY(SELECT seq FROM deed.dead_letter ORDER BY seq LIMIT $), \
+             ARRAY(SELECT record_offset FROM deed.dead_letter ORDER BY seq LIMIT $), 0, 2)";
         assert_eq!(answer(&given.replace('$', "0")), "1");
         assert_eq!(answer(&given.replace('$', "1")), "2");
         assert_eq!(answer(&given.replace('$', "1")), "3");
+    }
+
+    #[pg_test]
+    fn many_without_a_value_are_given_at_once_and_those_behind_a_place_alone() {
+        let fill = "INSERT INTO deed.dead_letter (destination, consumer_group, topic, partition, record_offset, \
+               headers, reason) \
+             SELECT 'dead', 'group', 'documents', 0, n, '[]', 'r' FROM generate_series(1, 5) AS n";
+        one_at_a_time();
+        Spi::run(fill).unwrap();
+        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_dead_letters('{}', '{}', $, 4)";
+        assert_eq!(answer(&given.replace('$', "0")), "1 2 3 4");
+        let third = "(SELECT seq FROM deed.dead_letter WHERE record_offset = 3)";
+        assert_eq!(answer(&given.replace('$', third)), "4 5");
+        // Another one that has the same place is no published one.
+        let taken = "SELECT count(*) FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), '{9,9,9,9,9}', 0, 9)";
+        assert_eq!(answer(taken), "5");
     }
 
     #[pg_test]
@@ -149,12 +166,12 @@ mod tests {
         ));
         answer("deed.settle(gen_random_uuid())");
         answer(
-            "SELECT count(*) FROM deed.next_outbox_events(ARRAY(SELECT seq FROM deed.outbox), 10)",
+            "SELECT count(*) FROM deed.next_outbox_events(ARRAY(SELECT seq FROM deed.outbox), ARRAY(SELECT id FROM deed.outbox), 10)",
         );
         apply(&traced(granted(ANNE, "editor", 2)));
         answer("deed.settle((SELECT relay FROM deed.relay))");
         let told = "SELECT string_agg(type || ' ' || coalesce(traceparent, ''), ', ' ORDER BY seq) \
-             FROM deed.next_outbox_events('{}', 10)";
+             FROM deed.next_outbox_events('{}', '{}', 10)";
         assert_eq!(
             answer(told),
             format!("deed.permission.updated {trace}, deed.access.changed {trace}")
