@@ -80,7 +80,7 @@ impl Identity {
     }
 
     /// The processes that it has started.
-    fn children(self) -> Vec<Self> {
+    pub(crate) fn children(self) -> Vec<Self> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid);
         let listed = fs::read_to_string(path).unwrap_or_default();
         let pids = listed.split_whitespace().filter_map(|pid| pid.parse().ok());

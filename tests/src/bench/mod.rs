@@ -5,11 +5,11 @@
 //! - [`session`]: measuring statements in turn; [`report`]: the table and `benches/results.json`
 //! - [`forms`]: the check by hand in SQL; [`draw`]: pairs to ask about
 //! - [`checks`], [`groups`], [`socket`], [`many`], [`lists`], [`principals`], [`rls`], [`apply`],
-//!   [`updates`], [`http`], [`outbound`], [`latency`], [`catch_up`]: a section or two of the table each
+//!   [`updates`], [`http`], [`outbound`], [`latency`], [`consumer`]: a section or more of the table each
 
 mod apply;
-mod catch_up;
 mod checks;
+mod consumer;
 mod draw;
 mod events;
 mod forms;
@@ -42,7 +42,7 @@ use crate::postgres::Postgres;
 const SEED: u64 = 20_260_101;
 
 /// Every section, in the order of the table.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 16] = [
     "checks",
     "groups",
     "socket",
@@ -57,10 +57,12 @@ const SECTIONS: [&str; 14] = [
     "relay",
     "latency",
     "catch-up",
+    "visible",
+    "takeover",
 ];
 
 /// Those that need nothing of the large database.
-const APART: [&str; 3] = ["relay", "latency", "catch-up"];
+const APART: [&str; 5] = ["relay", "latency", "catch-up", "visible", "takeover"];
 
 /// Measures the sections named, or all; after all of them at full scale writes
 /// `benches/results.json` and the table in `docs/PERFORMANCE.md`.
@@ -113,7 +115,9 @@ fn measure_all(
         match *section {
             "relay" => outbound::relay(world.size, report)?,
             "latency" => latency::measure(world.size, report)?,
-            "catch-up" => catch_up::measure(world.seed, report)?,
+            "catch-up" => consumer::catch_up::measure(world.seed, world.size, report)?,
+            "visible" => consumer::visible::measure(world.seed, world.size, report)?,
+            "takeover" => consumer::takeover::measure(world.size, report)?,
             _ => {}
         }
     }
