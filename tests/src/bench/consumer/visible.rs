@@ -21,8 +21,8 @@ use crate::stage::{Line, own_kafka, own_postgres};
 const RATE: u32 = 2_000;
 const LOAD: Duration = Duration::from_secs(30);
 const SHORT_LOAD: Duration = Duration::from_secs(3);
-/// Not counted: plans are made, connections opened.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// Not counted: plans are made, connections opened, the broker warms up.
+const WARM_UP: Duration = Duration::from_secs(5);
 /// Between two looks at the positions.
 const LOOK: Duration = Duration::from_millis(1);
 /// Milliseconds that 99 of 100 records may take.
