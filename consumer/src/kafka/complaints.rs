@@ -36,8 +36,9 @@ impl ClientContext for Complaints {
     }
 
     fn log(&self, level: Level, facility: &str, message: &str) {
-        // Each failed attempt to connect, which comes as an error too.
-        if facility == "FAIL" {
+        // Each failed attempt to connect, which comes as an error too; and keys that are for the other kind of client, as
+        // [kafka] is for both.
+        if ["FAIL", "CONFWARN"].contains(&facility) {
             debug!(facility, "librdkafka: {message}");
             return;
         }

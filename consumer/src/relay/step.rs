@@ -175,6 +175,9 @@ impl Relay {
             return false;
         };
         let last = last.seq;
+        if last > work.letters.alone {
+            work.letters.alone = 0;
+        }
         let _kept = self.keep(name);
         let to = &mut work.letters.destinations;
         let (ready, waiting): (Vec<_>, Vec<_>) = page

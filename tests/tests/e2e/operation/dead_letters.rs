@@ -176,7 +176,7 @@ fn one_that_kafka_refuses_holds_up_no_events() {
     ]);
     consumer
         .wait_for_log("it says that Kafka refuses it", DEADLINE, |log| {
-            log.contains("Kafka does not take them").then_some(())
+            log.contains("Kafka does not take it").then_some(())
         })
         .expect("said");
     line.send(&[created("dead refused behind").structured()]);
