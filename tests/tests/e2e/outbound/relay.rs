@@ -159,7 +159,12 @@ fn a_relay_that_can_not_reach_kafka_keeps_no_other_from_it() {
     spec.command = "relay";
     spec.kafka_bootstrap = "127.0.0.1:1".to_owned();
     let mut astray = spec.start(&PLACE).expect("relay");
-    wait_for_log(&mut astray, "this relay is at work");
+    wait_until("it has its turn", DEADLINE, || {
+        let turn = "SELECT count(*) FROM deed.relay WHERE until > clock_timestamp()";
+        let turns: i64 = admin.query_one(turn, &[]).ok()?.get(0);
+        (turns == 1).then_some(())
+    })
+    .expect("its turn");
     let event = Clock::default().created(id("plan"), id("anne"), "Plan");
     apply(&mut admin, &event);
     let other = relay(&line, "other");
