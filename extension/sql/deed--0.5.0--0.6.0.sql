@@ -102,7 +102,15 @@ CREATE FUNCTION deed.claim(
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'deed_claim_0_6';
 COMMENT ON FUNCTION deed.claim(text, text, integer, uuid, text) IS
-  'Takes the partition over, in this name: batches of earlier owners are refused from now on, and it is no longer stopped. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
+  'Takes the partition over, in this name, which may be empty: batches of earlier owners are refused from now on, and it is no longer stopped. Gives the epoch for apply_batch and the offset to start at, null for the log''s beginning.';
+CREATE OR REPLACE FUNCTION deed.claim(consumer_group text, topic text, partition integer, topic_id uuid)
+  RETURNS TABLE (epoch bigint, next_offset bigint)
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+  SET search_path = pg_catalog, pg_temp
+  BEGIN ATOMIC
+    SELECT c.epoch, c.next_offset
+    FROM deed.claim(claim.consumer_group, claim.topic, claim.partition, claim.topic_id, '') AS c;
+  END;
 COMMENT ON FUNCTION deed.claim(text, text, integer, uuid) IS
   'The same as a consumer of 0.5.0 calls it: without a name. It goes with 0.7.0.';
 

@@ -42,7 +42,15 @@ impl Partition<'_> {
     }
 }
 
-/// Takes the partition over in this name; gives its new epoch and where to start.
+/// What a claim writes besides: columns, values, assignments.
+const NAMED: (&str, &str, &str) = (
+    ", owner, claimed_at",
+    ", nullif($5, ''), pg_catalog.clock_timestamp()",
+    ", owner = excluded.owner, claimed_at = excluded.claimed_at, stopped_for = NULL, stopped_at = NULL",
+);
+
+/// Takes the partition over in this name, empty where there is none; gives its new epoch and where to start. Without
+/// `owner` as before 0.6.0, whose tables have no place for one.
 pub fn claim(
     partition: &Partition<'_>,
     topic_id: Uuid,
@@ -58,16 +66,23 @@ pub fn claim(
     }
     let mut arguments = partition.key();
     arguments.push(arg(sql_uuid(topic_id)));
-    arguments.push(arg(owner.map(str::to_owned)));
+    let (columns, values, assignments) = match owner {
+        Some(owner) => {
+            arguments.push(arg(owner.to_owned()));
+            NAMED
+        }
+        None => ("", "", ""),
+    };
     let claimed = spi::write(
-        "INSERT INTO deed.stream_position AS p \
-           (consumer_group, topic, partition, topic_id, epoch, owner, claimed_at) \
-         VALUES ($1, $2, $3, $4, 1, $5, pg_catalog.clock_timestamp()) \
-         ON CONFLICT (consumer_group, topic, partition) \
-         DO UPDATE SET epoch = p.epoch + 1, topic_id = excluded.topic_id, owner = excluded.owner, \
-           claimed_at = excluded.claimed_at, stopped_for = NULL, stopped_at = NULL \
-         WHERE p.topic_id IS NULL OR p.topic_id = excluded.topic_id \
-         RETURNING epoch, next_offset",
+        &format!(
+            "INSERT INTO deed.stream_position AS p \
+               (consumer_group, topic, partition, topic_id, epoch{columns}) \
+             VALUES ($1, $2, $3, $4, 1{values}) \
+             ON CONFLICT (consumer_group, topic, partition) \
+             DO UPDATE SET epoch = p.epoch + 1, topic_id = excluded.topic_id{assignments} \
+             WHERE p.topic_id IS NULL OR p.topic_id = excluded.topic_id \
+             RETURNING epoch, next_offset"
+        ),
         &arguments,
         |row| (row.get(1), row.get(2)),
     );

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(answer("SELECT count(*) FROM deed.dead_letter"), "0");
         answer("deed.reset_position('group', 'documents', 0, 4)");
         answer(&format!(
-            "SELECT (c) FROM deed.claim('group', 'documents', 0, '{TOPIC}', NULL) AS c"
+            "SELECT (c) FROM deed.claim('group', 'documents', 0, '{TOPIC}', '') AS c"
         ));
         let again = call("true, 'dead', NULL").replace("0, 1, NULL, 7", "0, 3, 4, 7");
         assert!(

@@ -172,7 +172,7 @@ fn apply_batch_by(
     }))
 }
 
-/// As a consumer of 0.5.0 calls it.
+/// As it was before 0.6.0.
 #[pg_extern(sql = false)]
 fn claim(
     consumer_group: &str,
@@ -180,13 +180,13 @@ fn claim(
     partition: i32,
     topic_id: Uuid,
 ) -> TableIterator<'static, (name!(epoch, i64), name!(next_offset, Option<i64>))> {
-    claim_as(
-        Some(consumer_group),
-        Some(topic),
-        Some(partition),
-        Some(topic_id),
-        None,
-    )
+    let partition = position::Partition {
+        consumer_group,
+        topic,
+        partition,
+    };
+    let claimed = position::claim(&partition, core_uuid(topic_id), None).map(Some);
+    TableIterator::new(or_leave(claimed, || None))
 }
 
 #[pg_extern(sql = false)]
@@ -204,7 +204,7 @@ fn claim_as(
             partition: given("partition", partition)?,
         };
         let topic_id = core_uuid(given("topic_id", topic_id)?);
-        position::claim(&partition, topic_id, owner).map(Some)
+        position::claim(&partition, topic_id, Some(given("owner", owner)?)).map(Some)
     };
     TableIterator::new(or_leave(answer(), || None))
 }
