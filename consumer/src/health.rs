@@ -209,7 +209,8 @@ impl Health {
 
     /// Whether it was ever ready.
     pub fn started(&self) -> (bool, String) {
-        match self.inner().has_started {
+        let has_started = self.inner().has_started;
+        match has_started {
             true => (true, "started\n".to_owned()),
             false => self.ready(),
         }
