@@ -20,7 +20,7 @@ const SOURCE: &str = "deed";
 /// For the broker to answer, at a time and in all: a predecessor's transaction ends within ten seconds.
 const OPENING: Duration = Duration::from_secs(1);
 const OPENED: Duration = Duration::from_secs(15);
-/// For the broker to have an event.
+/// Between two looks whether the broker has the events.
 const DELIVERY: Duration = Duration::from_millis(1);
 /// For room in the producer's queue.
 const ROOM: Duration = Duration::from_millis(50);
@@ -136,8 +136,14 @@ impl Outlet {
         send()?;
         // Committing waits for them too, but looks only every 100 ms (rdkafka 0.39, `BaseProducer::flush`). Those that can't be
         // delivered fail within the transaction's timeout.
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(DELIVERY);
+        let mut waiting = self.producer.in_flight_count();
+        while waiting > 0 {
+            self.producer.poll(Duration::ZERO);
+            let before = std::mem::replace(&mut waiting, self.producer.in_flight_count());
+            if waiting == before {
+                // `poll` itself would wait, but spins through the last millisecond of it (rdkafka 0.39).
+                std::thread::sleep(DELIVERY);
+            }
         }
         // Bounded by the transaction's own timeout; a shorter one could leave the client in doubt of its state.
         self.producer.commit_transaction(Timeout::Never)
