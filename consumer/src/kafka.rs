@@ -68,9 +68,12 @@ pub fn consumer(config: &Config) -> ClientConfig {
         .set("statistics.interval.ms", "5000")
         // A topic that is made later, or gets more partitions, is read this much later.
         .set("topic.metadata.refresh.interval.ms", "10000");
-    // The broker assigns in the newer protocol, and the client refuses the key.
+    // In the newer protocol these are the broker's, and the client refuses the keys.
     if config.kafka.get("group.protocol").map(String::as_str) != Some("consumer") {
-        client.set("partition.assignment.strategy", "cooperative-sticky");
+        client
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // That a dead member's partitions are free the others learn with their next one; its default is 3 s.
+            .set("heartbeat.interval.ms", "500");
     }
     common(&mut client, config);
     client

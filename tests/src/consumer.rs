@@ -76,7 +76,6 @@ impl Spec {
             Membership::Classic { session_timeout } => {
                 let session = session_timeout.as_millis();
                 let _ = writeln!(text, "\"session.timeout.ms\" = {session}");
-                let _ = writeln!(text, "\"heartbeat.interval.ms\" = {}", session / 6);
             }
             Membership::Newer => {
                 let _ = writeln!(text, "\"group.protocol\" = \"consumer\"");
