@@ -108,8 +108,9 @@ impl Health {
             taken: None,
             behind: None,
         };
+        let mut inner = self.inner();
         metrics::partition_state(id, Some(&partition.state));
-        self.inner().partitions.insert(id.clone(), partition);
+        inner.partitions.insert(id.clone(), partition);
     }
 
     /// The partition is in this state now. One that was taken away meanwhile is in none.

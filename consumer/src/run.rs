@@ -22,6 +22,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// The same while a partition waits to be resumed, and the least time between two looks at the
 /// reports of the partitions.
 const SOON: Duration = Duration::from_millis(5);
+
 /// Applies the topics' records until `shutdown` turns true, or the Kafka client can't go on.
 ///
 /// Polls on the calling thread, which must not be one of the runtime's: polling must go on, or the

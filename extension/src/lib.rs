@@ -30,12 +30,52 @@ pgrx::extension_sql_file!(
     name = "indexes",
     requires = ["tables"]
 );
+// The name of a C symbol ends with the version in which its meaning last changed. So a session that
+// still runs an older library fails after ALTER EXTENSION deed UPDATE (42883), and does not answer or
+// write by older rules.
+//
+// Functions that run SQL inside have sequential scans off: their plans are kept for the session, and one that
+// was made while the tables were empty would stay when they are large, for growth alone tells nobody.
 pgrx::extension_sql_file!(
-    "../sql/functions.sql",
-    name = "functions",
+    "../sql/functions/principals.sql",
+    name = "principals",
     requires = ["indexes"]
 );
-pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["functions"]);
+pgrx::extension_sql_file!(
+    "../sql/functions/checks.sql",
+    name = "checks",
+    requires = ["principals"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions/lists.sql",
+    name = "lists",
+    requires = ["checks"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions/freshness.sql",
+    name = "freshness",
+    requires = ["lists"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions/applying.sql",
+    name = "applying",
+    requires = ["freshness"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions/positions.sql",
+    name = "positions",
+    requires = ["applying"]
+);
+pgrx::extension_sql_file!(
+    "../sql/functions/events_out.sql",
+    name = "events_out",
+    requires = ["positions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/views.sql",
+    name = "views",
+    requires = ["events_out"]
+);
 pgrx::extension_sql_file!(
     "../sql/surface.sql",
     name = "surface",

@@ -1,6 +1,6 @@
 //! The functions that SQL calls, each under a C symbol that a released version may rely on.
 //!
-//! Their SQL is in `sql/functions.sql`. A symbol once released is kept: an old install script
+//! Their SQL is in `sql/functions/`. A symbol once released is kept: an old install script
 //! names it. What changes its meaning gets a new one, with the version at its end: a session that
 //! still runs an older library then fails behind an upgrade, and does not answer by older rules.
 
