@@ -18,6 +18,7 @@ GRANT EXECUTE ON FUNCTION
   deed.settle(uuid),
   deed.next_outbox_events(bigint[], uuid[], integer),
   deed.next_events(bigint[], integer),
+  deed.next_letters(bigint[], uuid[], bigint, integer),
   deed.next_dead_letters(bigint[], bigint[], bigint, integer),
   deed.outbox_id(),
   deed.release_relay(uuid)

@@ -204,7 +204,7 @@ impl Assignment {
             let fetched = positions
                 .find_partition(&id.topic, id.partition)
                 .map(|found| found.offset())
-                .filter(|offset| matches!(offset, Offset::Offset(_)));
+                .filter(|offset| matches!(offset, Offset::Offset(at) if held.stale != Some(*at)));
             let offset = match fetched.or(held.next) {
                 Some(Offset::Offset(offset)) => Some(offset),
                 Some(_) => None,

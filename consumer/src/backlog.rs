@@ -18,7 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn watch(database: Database, health: Arc<Health>) {
     loop {
         let answer = match tokio::time::timeout(PATIENCE, database.backlog()).await {
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Err(_) => {
+                // What does not answer may be this one session.
+                database.reconnect();
+                Err(format!("no answer within {PATIENCE:?}"))
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Ok(Ok(backlog)) => {
                 let waited = |since| Timestamp::now().duration_since(since);

@@ -40,6 +40,12 @@ impl Record {
         }
     }
 
+    /// Kafka's time of it, where it has one.
+    fn time(&self) -> Option<Timestamp> {
+        let time = Timestamp::from_millisecond(self.timestamp).ok();
+        time.filter(|_| self.timestamp >= 0)
+    }
+
     /// Bytes it holds, about.
     pub fn weight(&self) -> usize {
         let len = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
@@ -153,10 +159,12 @@ impl Batch {
 
     /// Kafka's time of its first record, where it has one.
     pub fn timestamp(&self) -> Option<Timestamp> {
-        let millis = self.records.first()?.timestamp;
-        Timestamp::from_millisecond(millis)
-            .ok()
-            .filter(|_| millis >= 0)
+        self.records.first()?.time()
+    }
+
+    /// Kafka's time of its last record, where it has one.
+    pub fn last_timestamp(&self) -> Option<Timestamp> {
+        self.records.last()?.time()
     }
 
     /// How many records it has.

@@ -63,3 +63,13 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("these have JSON")
 }
+
+/// What others wrote may have control characters for whoever reads it on a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match c.is_control() && c != '\n' && c != '\t' {
+            true => c.escape_unicode().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
+}

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::error::Error;
 use crate::metrics;
-use crate::verdict::{Verdict, verdict};
+use crate::verdict::{Verdict, is_contention, verdict};
 
 mod connect;
 mod conninfo;
@@ -73,7 +73,23 @@ impl CallError {
     pub fn verdict(&self) -> Verdict {
         match self {
             CallError::Connect(PoolError::Backend(error)) if error.is_unfit() => Verdict::Park,
-            _ => verdict(self.code()),
+            // Nothing was offered, so nothing is said of any record: a login trigger or a setting refuses.
+            CallError::Connect(_) => match verdict(self.code()) {
+                Verdict::Retry => Verdict::Retry,
+                _ => Verdict::Park,
+            },
+            CallError::Statement(_) => verdict(self.code()),
+        }
+    }
+
+    /// What Postgres says against a record, without DETAIL, where the server shows rows.
+    pub fn refusal(&self) -> String {
+        match (self, self.code()) {
+            (CallError::Statement(error), Some(code)) => match error.as_db_error() {
+                Some(refused) => format!("{code}: {}", refused.message()),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
         }
     }
 
@@ -105,6 +121,11 @@ impl Database {
         &self.group
     }
 
+    /// Leaves the connections that nobody uses at the moment, for new ones.
+    pub fn reconnect(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     /// The one row of those that always give one.
     async fn call(&self, call: Call, params: &[&(dyn ToSql + Sync)]) -> Result<Row, CallError> {
         let rows = self.rows(call, params).await?;
@@ -132,6 +153,7 @@ impl Database {
         let answer = answer.await.map_err(CallError::from);
         if let Err(error) = &answer
             && matches!(error.verdict(), Verdict::Retry | Verdict::Park)
+            && !is_contention(error.code())
         {
             // What ails it may be the connection, or a statement it prepared before an upgrade.
             drop(Object::take(client));

@@ -1,6 +1,6 @@
 //! The topics that dead letters go to: one that is not there is made, as Kafka Connect does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -18,14 +18,15 @@ use crate::topics::inquirer;
 
 /// For a broker to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Before a topic that could not be made is tried again.
+/// Before a topic that took none, or could not be made, is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// What is known of them.
 #[derive(Default)]
 pub struct Destinations {
     there: HashSet<String>,
-    refused: Option<Instant>,
+    /// Those that took none, and since when.
+    refused: HashMap<String, Instant>,
 }
 
 impl Destinations {
@@ -35,7 +36,8 @@ impl Destinations {
         if self.there.contains(topic) {
             return true;
         }
-        if self.refused.is_some_and(|last| last.elapsed() < AGAIN) {
+        let refused = self.refused.get(topic);
+        if refused.is_some_and(|last| last.elapsed() < AGAIN) {
             return false;
         }
         let found = exists(config, topic).and_then(|exists| match exists {
@@ -44,8 +46,8 @@ impl Destinations {
         });
         match found {
             Ok(()) => {
+                self.refused.remove(topic);
                 self.there.insert(topic.to_owned());
-                self.refused = None;
                 true
             }
             Err(why) => {
@@ -54,10 +56,21 @@ impl Destinations {
                     "dead letters wait, for their topic is not there and can't be made: {why}{}",
                     advice(&why)
                 );
-                self.refused = Some(Instant::now());
+                self.refuse(topic);
                 false
             }
         }
+    }
+
+    /// It takes none: they wait, and it is tried again some time later.
+    pub fn refuse(&mut self, topic: &str) {
+        self.forget(topic);
+        self.refused.insert(topic.to_owned(), Instant::now());
+    }
+
+    /// It may be gone.
+    pub fn forget(&mut self, topic: &str) {
+        self.there.remove(topic);
     }
 }
 
@@ -72,7 +85,9 @@ fn make(config: &Config, runtime: &Handle, topic: &str) -> Result<(), Error> {
     let admin: AdminClient<DefaultClientContext> =
         AdminClient::from_config(&kafka::inquirer(config))?;
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(config.errors.replication));
-    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+    let options = AdminOptions::new()
+        .operation_timeout(Some(TIMEOUT))
+        .request_timeout(Some(TIMEOUT));
     let made = runtime.block_on(admin.create_topics([&new], &options))?;
     match made.into_iter().next() {
         // Another process was faster.

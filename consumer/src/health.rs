@@ -40,7 +40,8 @@ pub struct Partition {
     pub since: Timestamp,
     /// Kafka's time of the first record that is being applied; none while none is.
     pub taken: Option<Timestamp>,
-    /// Since when there are records that are not applied, as far as somebody looked.
+    /// Since when there are records that are not applied, as far as somebody looked: since then, or Kafka's time of the last
+    /// one that was applied meanwhile.
     behind: Option<Timestamp>,
 }
 
@@ -148,12 +149,12 @@ impl Health {
         }
     }
 
-    /// Everything below this offset is applied.
-    pub fn applied(&self, id: &PartitionId, next_offset: Option<i64>) {
+    /// Everything below this offset is applied, the last record of which is from then.
+    pub fn applied(&self, id: &PartitionId, next_offset: Option<i64>, last: Option<Timestamp>) {
         if let Some(partition) = self.inner().partitions.get_mut(id) {
             partition.next_offset = next_offset;
             partition.taken = None;
-            partition.behind = None;
+            partition.behind = partition.behind.and(last);
             metrics::next_offset(id, next_offset.unwrap_or_default());
         }
     }

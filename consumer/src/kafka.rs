@@ -26,6 +26,7 @@ pub fn refusal(key: &str) -> Option<&'static str> {
         "partitioner" => {
             Some("events of one document stay in order because all go to one partition")
         }
+        "statistics.interval.ms" => Some("readiness follows the group by them"),
         "enable.partition.eof" => Some("the end of a partition is no event for this consumer"),
         "transactional.id"
         | "transaction.timeout.ms"
@@ -111,9 +112,8 @@ pub fn producer(config: &Config, outbox: Uuid) -> ClientConfig {
 pub fn inquirer(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new();
     common(&mut client, config);
-    for key in OF_MEMBERS {
-        client.remove(key);
-    }
+    // Not the protocol: which times may be set follows from it.
+    client.remove("group.instance.id").remove("partition.assignment.strategy");
     // The member of the group has the same brokers and tells of them.
     client.set_log_level(RDKafkaLogLevel::Critical);
     client
@@ -133,13 +133,15 @@ fn common(client: &mut ClientConfig, config: &Config) {
 
 /// Has librdkafka look at its keys, alone and together. Without brokers the clients connect to nothing.
 pub fn check(config: &Config) -> Result<(), Error> {
-    let (mut reading, mut writing) = (consumer(config), producer(config, Uuid::nil()));
-    for client in [&mut reading, &mut writing] {
+    let (mut reading, mut asking) = (consumer(config), inquirer(config));
+    let mut writing = producer(config, Uuid::nil());
+    for client in [&mut reading, &mut asking, &mut writing] {
         client
             .remove("bootstrap.servers")
             .set_log_level(RDKafkaLogLevel::Critical);
     }
     reading.create::<BaseConsumer>()?;
+    asking.create::<BaseConsumer>()?;
     writing.create::<BaseProducer>()?;
     Ok(())
 }

@@ -8,7 +8,7 @@
 //!   partitions of this process, and [`partition_list`] their lists in librdkafka's words;
 //!   [`batch`] their records on the way
 //! - [`partition`]: the task of one partition, with [`database`] for its calls and [`verdict`] for
-//!   what a failed one means; [`messages`] go between it and the polling loop
+//!   what a failed one means, [`backoff`] when it is repeated; [`messages`] go between it and the polling loop
 //! - [`relay`]: the outbox's events on their way out, through [`outlet`]; [`dead_letters`] their topics
 //! - [`topics`]: the watch over the topics' ids; [`topic_id`] asks librdkafka for them; [`lag`] over their ends
 //! - [`health`] is what the process knows of itself, [`metrics`] what it counts, [`backlog`] what waits in the
@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 mod assignment;
 mod backlog;
+mod backoff;
 mod batch;
 mod cli;
 mod commands;
@@ -124,9 +125,12 @@ fn go_on(command: &Command, config: Config) -> Result<(), Error> {
     }));
     let metrics = metrics::install()?;
     #[cfg(feature = "otel")]
-    let _exporter = traces::start()?;
+    let exporter = traces::start()?;
     let runtime = runtime()?;
     let done = instance::run(command, config, &runtime, metrics);
+    // A collector that is silent would keep it for seconds: before the runtime goes, whose timer ends the process in time.
+    #[cfg(feature = "otel")]
+    drop(exporter);
     // A statement that hangs must not keep the process.
     runtime.shutdown_background();
     done

@@ -47,6 +47,8 @@ pub struct Event {
 pub struct DeadLetter {
     /// Its place among them.
     pub seq: i64,
+    /// What tells it from all others.
+    pub id: Uuid,
     /// That topic.
     pub destination: String,
     /// As the record had it.

@@ -106,7 +106,9 @@ impl Partition {
         };
         self.report(What::Claimed(claim.next_offset));
         self.is(State::Running);
-        self.shared.health.applied(&self.id, claim.next_offset);
+        self.shared
+            .health
+            .applied(&self.id, claim.next_offset, None);
         let halt = tokio::select! {
             halt = self.apply_all(&mut inbox, claim, topic_id) => halt,
             now = self.shared.topics.recreated(&self.id.topic, topic_id) => {

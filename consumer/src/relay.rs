@@ -3,6 +3,7 @@
 //! Of all relays of an outbox one is at work, by a lease in Postgres; the others stand by. One that was stopped and
 //! goes on behind its lease is fenced by the broker, for its successor has its producer's transactional id.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::database::{CallError, Database};
 use crate::error::Error;
@@ -20,6 +22,7 @@ use crate::log_limit::LogLimit;
 use crate::metrics;
 use crate::verdict::{Verdict, advice};
 
+mod letters;
 mod step;
 
 use step::{Failed, Step, Work};
@@ -28,8 +31,10 @@ use step::{Failed, Step, Work};
 const IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether another relay is still at work.
 const STANDBY: Duration = Duration::from_millis(1_000);
-/// After a failure of Postgres.
-const FAILED: Duration = Duration::from_millis(500);
+/// For an answer of Postgres, before the relay says that it waits for one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two signs of life while it does.
+const STEP: Duration = Duration::from_secs(1);
 /// After a failure of Kafka: longer than others wait between two looks.
 const GIVEN_UP: Duration = Duration::from_millis(2_500);
 /// For Postgres at the end.
@@ -97,6 +102,9 @@ impl Relay {
         let mut turn = Turn::Unknown;
         let mut work = Work::default();
         let mut limit = LogLimit::default();
+        let mut backoff = Backoff::default();
+        self.health
+            .heard("relay", Err("not at work yet".to_owned()));
         info!(relay = %name, topic = crate::outlet::TOPIC, "relay starts");
         while !*self.shutdown.borrow() {
             self.health.step("relaying");
@@ -126,7 +134,7 @@ impl Relay {
                     // Its lease ends meanwhile.
                     turn = Turn::Unknown;
                     metrics::relay_active(false);
-                    self.pause(FAILED);
+                    self.pause(backoff.after(error.verdict()));
                     continue;
                 }
                 Err(Failed::Kafka(error)) => {
@@ -151,6 +159,7 @@ impl Relay {
                 }
             };
             self.health.heard("relay", Ok(()));
+            backoff = Backoff::default();
             if now != turn {
                 match now {
                     Turn::Own => info!(relay = %name, "this relay is at work"),
@@ -170,6 +179,29 @@ impl Relay {
         }
         info!("relay stopped");
         Ok(())
+    }
+
+    /// Runs a call, unless the process ends before it does: then Postgres goes on without anybody listening. One that takes its
+    /// time, as a commit does that waits for a standby, is waited for: repeated it would wait again.
+    fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, Failed> {
+        let mut shutdown = self.shutdown.clone();
+        let began = Instant::now();
+        self.runtime.block_on(async {
+            let mut call = pin!(call);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = shutdown.wait_for(|ending| *ending) => return Err(Failed::Ending),
+                    answer = &mut call => return Ok(answer?),
+                    () = tokio::time::sleep(STEP) => {}
+                }
+                self.health.step("relaying");
+                if began.elapsed() > PATIENCE {
+                    self.health
+                        .heard("relay", Err(format!("Postgres: no answer for {PATIENCE:?}")));
+                }
+            }
+        })
     }
 
     /// Lets another relay take over at once.

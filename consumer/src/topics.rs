@@ -35,8 +35,21 @@ pub struct Topics {
 
 struct Seen {
     asked: Instant,
-    /// None for a topic that does not exist.
-    ids: HashMap<String, Option<Uuid>>,
+    /// Of each topic that was answered for, the latest: when it was asked for. None for a topic that does not exist.
+    ids: HashMap<String, (Instant, Option<Uuid>)>,
+}
+
+impl Seen {
+    /// The id of a topic that exists, asked for at that moment or later.
+    fn id(&self, topic: &str, since: Instant) -> Option<Uuid> {
+        self.answer(topic, since).flatten()
+    }
+
+    /// The same, when there was an answer: none for a topic that does not exist.
+    fn answer(&self, topic: &str, since: Instant) -> Option<Option<Uuid>> {
+        let (asked, id) = self.ids.get(topic)?;
+        (*asked >= since).then_some(*id)
+    }
 }
 
 enum Ask {
@@ -71,14 +84,7 @@ impl Topics {
     pub async fn id(&self, topic: &str) -> Uuid {
         let now = Instant::now();
         self.look();
-        self.seen(|seen| {
-            seen.ids
-                .get(topic)
-                .copied()
-                .flatten()
-                .filter(|_| seen.asked >= now)
-        })
-        .await
+        self.seen(|seen| seen.id(topic, now)).await
     }
 
     /// The topic's id when it is another than this one, asked for after this call. When it is not,
@@ -87,28 +93,16 @@ impl Topics {
     pub async fn other_than(&self, topic: &str, id: Uuid) -> Option<Uuid> {
         let now = Instant::now();
         self.look();
-        self.seen(|seen| {
-            // A topic that is gone was not made again.
-            let other = || {
-                seen.ids
-                    .get(topic)
-                    .copied()
-                    .flatten()
-                    .filter(|now| *now != id)
-            };
-            (seen.asked >= now).then(other)
-        })
-        .await
+        // A topic that is gone was not made again.
+        let other = |found: Option<Uuid>| found.filter(|now| *now != id);
+        self.seen(|seen| seen.answer(topic, now).map(other)).await
     }
 
     /// Returns once the topic has another id than this one: with it.
     pub async fn recreated(&self, topic: &str, id: Uuid) -> Uuid {
         self.seen(|seen| {
-            seen.ids
-                .get(topic)
-                .copied()
-                .flatten()
-                .filter(|now| *now != id)
+            let (_, found) = seen.ids.get(topic)?;
+            found.filter(|now| *now != id)
         })
         .await
     }
@@ -186,7 +180,7 @@ fn answer(
                     if told.insert(topic.clone(), id.is_some()) != Some(id.is_some()) {
                         tell(&topic, id);
                     }
-                    seen.ids.insert(topic, id);
+                    seen.ids.insert(topic, (asked, id));
                 }
                 seen.asked = asked;
             }),

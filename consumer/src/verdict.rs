@@ -29,8 +29,9 @@ pub fn verdict(code: Option<&str>) -> Verdict {
         "PD014" => Verdict::Divide,
         // Shutting down, crashed, starting up; idle for longer than the login may be, in a transaction or not.
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Verdict::Retry,
-        // Serialization, deadlock, lock not available; a standby on its way to be primary.
-        "40001" | "40P01" | "55P03" | "25006" => Verdict::Retry,
+        _ if is_contention(Some(code)) => Verdict::Retry,
+        // A standby on its way to be primary.
+        "25006" => Verdict::Retry,
         // Connection exceptions; insufficient resources.
         code if code.starts_with("08") || code.starts_with("53") => Verdict::Retry,
         // Data, integrity and checks of views; limits of Postgres; what a function raises; a defect that some record meets.
@@ -43,6 +44,11 @@ pub fn verdict(code: Option<&str>) -> Verdict {
         }
         _ => Verdict::Park,
     }
+}
+
+/// Whether others were in the way: serialization, deadlock, lock not available.
+pub fn is_contention(code: Option<&str>) -> bool {
+    matches!(code, Some("40001" | "40P01" | "55P03"))
 }
 
 /// The next step for a person, where the code tells it.

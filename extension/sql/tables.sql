@@ -226,7 +226,7 @@ CREATE TABLE deed.stream_position (
   topic          text NOT NULL,
   partition      integer NOT NULL,
   topic_id       uuid,
-  next_offset    bigint,
+  next_offset    bigint CONSTRAINT next_offset_is_null_or_from_0 CHECK (next_offset >= 0),
   epoch          bigint NOT NULL,
   owner          text,
   claimed_at     timestamptz,
@@ -280,7 +280,8 @@ CREATE TABLE deed.dead_letter (
   record_key       bytea,
   headers          jsonb NOT NULL,
   payload          bytea,
-  reason           text NOT NULL
+  reason           text NOT NULL,
+  id               uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid()
 ) WITH (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0,
@@ -293,3 +294,5 @@ COMMENT ON COLUMN deed.dead_letter.destination IS 'The dead-letter topic.';
 COMMENT ON COLUMN deed.dead_letter.consumer_group IS 'Who could not apply it.';
 COMMENT ON COLUMN deed.dead_letter.headers IS 'As in deed.quarantine.';
 COMMENT ON COLUMN deed.dead_letter.reason IS 'As in deed.quarantine.';
+COMMENT ON COLUMN deed.dead_letter.id IS
+  'What tells it from all others: behind a failover to an older state another one may have the same seq.';

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Failed, json, table};
+use super::{Failed, json, printable, table};
 use crate::database::{Database, Quarantined, Redriven};
 use crate::verdict::Verdict;
 
@@ -68,7 +68,7 @@ pub async fn list(
             record.of.to_string(),
             record.offset.to_string(),
             format!("{:.0}", record.at),
-            record.reason,
+            printable(&record.reason),
         ]);
     }
     println!("{lines}");
@@ -97,7 +97,7 @@ pub async fn show(database: &Database, id: i64, as_json: bool) -> Result<(), Fai
         shown.topic, shown.partition, shown.offset
     );
     println!("since    {:.0}", shown.at);
-    println!("reason   {}", shown.reason);
+    println!("reason   {}", printable(&shown.reason));
     if let Some(Whole {
         key,
         headers,
@@ -119,11 +119,8 @@ pub async fn redrive(
     as_json: bool,
 ) -> Result<(), Failed> {
     if !all {
-        let done = divided(database, ids.to_vec()).await?;
-        print(&done, as_json);
-        let missing = ids
-            .iter()
-            .filter(|id| !done.iter().any(|one| one.id == **id));
+        let done = divided(database, ids.to_vec(), as_json).await?;
+        let missing = ids.iter().filter(|id| !done.contains(id));
         let missing: Vec<String> = missing.map(i64::to_string).collect();
         return match missing.is_empty() {
             true => Ok(()),
@@ -141,40 +138,44 @@ pub async fn redrive(
         };
         after = last.id;
         let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
-        print(&divided(database, ids).await?, as_json);
+        divided(database, ids, as_json).await?;
     }
 }
 
-/// In one call, or in halves and their halves where Postgres refuses something about the records.
-async fn divided(database: &Database, ids: Vec<i64>) -> Result<Vec<Redriven>, Failed> {
+/// In one call, or in halves and their halves where Postgres refuses something about the records. Each call's outcome is
+/// printed when it is there, for it stands whatever comes of the next; gives the ids.
+async fn divided(database: &Database, ids: Vec<i64>, as_json: bool) -> Result<Vec<i64>, Failed> {
     let mut done = Vec::new();
     // The next one last.
     let mut waiting = vec![ids];
     while let Some(mut ids) = waiting.pop() {
-        match (database.redrive(&ids).await, &ids[..]) {
-            (Ok(redriven), _) => done.extend(redriven),
-            (Err(error), [one]) if error.verdict() == Verdict::Divide => done.push(Redriven {
+        let redriven = match (database.redrive(&ids).await, &ids[..]) {
+            (Ok(redriven), _) => redriven,
+            (Err(error), [one]) if error.verdict() == Verdict::Divide => vec![Redriven {
                 id: *one,
                 outcome: "refused".to_owned(),
-                reason: Some(error.to_string()),
-            }),
+                reason: Some(error.refusal()),
+            }],
             (Err(error), _) if error.verdict() == Verdict::Divide => {
                 let later = ids.split_off(ids.len() / 2);
                 waiting.extend([later, ids]);
+                continue;
             }
             (Err(error), _) => return Err(error.into()),
+        };
+        for one in redriven {
+            print(&one, as_json);
+            done.push(one.id);
         }
     }
     Ok(done)
 }
 
-fn print(done: &[Redriven], as_json: bool) {
-    for one in done {
-        match (as_json, &one.reason) {
-            (true, _) => println!("{}", json(one)),
-            (false, Some(reason)) => println!("{} {}: {reason}", one.id, one.outcome),
-            (false, None) => println!("{} {}", one.id, one.outcome),
-        }
+fn print(one: &Redriven, as_json: bool) {
+    match (as_json, &one.reason) {
+        (true, _) => println!("{}", json(one)),
+        (false, Some(reason)) => println!("{} {}: {}", one.id, one.outcome, printable(reason)),
+        (false, None) => println!("{} {}", one.id, one.outcome),
     }
 }
 
@@ -204,17 +205,10 @@ fn bytes(bytes: Vec<u8>) -> Bytes {
     }
 }
 
-/// A record may have control characters for whoever reads it on a terminal.
 fn text(of: Option<Bytes>) -> String {
     match of {
         None => "null".to_owned(),
-        Some(Bytes::Text(text)) => text
-            .chars()
-            .flat_map(|c| match c.is_control() && c != '\n' && c != '\t' {
-                true => c.escape_unicode().collect::<Vec<_>>(),
-                false => vec![c],
-            })
-            .collect(),
+        Some(Bytes::Text(text)) => printable(&text),
         Some(Bytes::Hex(hex)) => format!("\\x{hex}"),
     }
 }

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use serde::Serialize;
 
-use super::{Failed, json, table};
+use super::{Failed, json, printable, table};
 use crate::config::Config;
 use crate::database::{Backlog, Database, Position};
 use crate::messages::PartitionId;
@@ -165,7 +165,12 @@ fn print(status: &Status) {
             println!(
                 "\n{}[{}] is stopped: {why}\n  next: deed-consumer reset --group {} --topic {} --partition {} \
                  (from its beginning; with --offset N from there)",
-                row.topic, row.partition, status.group, row.topic, row.partition
+                row.topic,
+                row.partition,
+                status.group,
+                row.topic,
+                row.partition,
+                why = printable(why),
             );
         }
     }

@@ -87,6 +87,14 @@ pub fn read(
 
 type Pairs = Vec<(String, String)>;
 
+/// A parameter's name for a message. One that is none may be a piece of a password that was not quoted.
+fn known(name: &str) -> &str {
+    match KNOWN.iter().any(|(known, _)| *known == name) {
+        true => name,
+        false => "a parameter that is not known",
+    }
+}
+
 /// `user:password@host:port,host:port/dbname?name=value&...`, each part optional.
 fn url(rest: &str) -> Result<Pairs, String> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -98,7 +106,8 @@ fn url(rest: &str) -> Result<Pairs, String> {
     let mut pairs = Vec::new();
     let mut add = |name: &str, value: &str| {
         let decoded = percent_decode_str(value).decode_utf8();
-        let decoded = decoded.map_err(|_| format!("{name}: its percent-encoding is not UTF-8"))?;
+        let decoded =
+            decoded.map_err(|_| format!("{}: its percent-encoding is not UTF-8", known(name)))?;
         if !decoded.is_empty() {
             pairs.push((name.to_owned(), decoded.into_owned()));
         }
@@ -149,7 +158,7 @@ fn pairs(text: &str) -> Result<Pairs, String> {
                 Some(blank) if quoted.is_none() && blank.is_whitespace() => break,
                 Some(letter) => value.push(letter),
                 None if quoted.is_some() => {
-                    return Err(format!("{name}: its closing quote is missing"));
+                    return Err(format!("{}: its closing quote is missing", known(name)));
                 }
                 None => break,
             }

@@ -21,11 +21,11 @@ const NEXT_EVENTS: Call = Call {
             to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), traceparent \
           FROM deed.next_outbox_events($1, $2, $3)",
 };
-const NEXT_DEAD_LETTERS: Call = Call {
-    name: "next_dead_letters",
+const NEXT_LETTERS: Call = Call {
+    name: "next_letters",
     sql: "SELECT seq, destination, record_key, header_names, header_values, payload, \
-            consumer_group, topic, partition, record_offset, reason \
-          FROM deed.next_dead_letters($1, $2, $3, $4)",
+            consumer_group, topic, partition, record_offset, reason, id \
+          FROM deed.next_letters($1, $2, $3, $4)",
 };
 const RELEASE_RELAY: Call = Call {
     name: "release_relay",
@@ -85,16 +85,16 @@ impl Database {
         rows.iter().map(event).collect()
     }
 
-    /// Takes the dead letters that are published, by place and offset, away, and gives the next ones behind a place.
-    pub async fn next_dead_letters(
+    /// Takes the dead letters that are published away, and gives the next ones behind a place.
+    pub async fn next_letters(
         &self,
-        published: &[(i64, i64)],
+        published: &[(i64, Uuid)],
         behind: i64,
         most: i32,
     ) -> Result<Vec<DeadLetter>, CallError> {
-        let (places, offsets): (Vec<i64>, Vec<i64>) = published.iter().copied().unzip();
+        let (places, ids): (Vec<i64>, Vec<Uuid>) = published.iter().copied().unzip();
         let rows = self
-            .rows(NEXT_DEAD_LETTERS, &[&places, &offsets, &behind, &most])
+            .rows(NEXT_LETTERS, &[&places, &ids, &behind, &most])
             .await?;
         let letter = |row: &Row| {
             let names: Vec<Vec<u8>> = row.try_get(3)?;
@@ -110,6 +110,7 @@ impl Database {
                 partition: row.try_get(8)?,
                 offset: row.try_get(9)?,
                 reason: row.try_get(10)?,
+                id: row.try_get(11)?,
             })
         };
         rows.iter().map(letter).collect()

@@ -14,15 +14,15 @@ pub async fn check(client: &Client) -> Result<Result<(), String>, Error> {
     Ok(fits(version.as_deref(), &database))
 }
 
-/// A consumer of one minor version works with the extension of that one and the next.
+/// A consumer works with the extension of its own version and of what follows, up to the next minor one.
 fn fits(version: Option<&str>, database: &str) -> Result<(), String> {
     let Some(version) = version else {
         return Err(format!(
             "database {database} has no extension deed: run CREATE EXTENSION deed there, and the scripts in sql/"
         ));
     };
-    match minor(version) {
-        Some(of_database) if Some(of_database) < minor(OWN) => Err(format!(
+    match parts(version) {
+        Some(of_database) if Some(of_database) < parts(OWN) => Err(format!(
             "database {database} has version {version} of the extension, and this consumer is {OWN}: \
              run ALTER EXTENSION deed UPDATE there, and the scripts in sql/, before a newer consumer"
         )),
@@ -31,9 +31,9 @@ fn fits(version: Option<&str>, database: &str) -> Result<(), String> {
     }
 }
 
-fn minor(version: &str) -> Option<(u32, u32)> {
+fn parts(version: &str) -> Option<[u32; 3]> {
     let mut parts = version.split('.').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??))
+    Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
 #[cfg(test)]
@@ -44,8 +44,10 @@ mod tests {
     fn an_extension_that_is_older_or_not_there_is_named_with_the_next_step() {
         let missing = fits(None, "app").expect_err("missing");
         assert!(missing.contains("app") && missing.contains("CREATE EXTENSION deed"));
-        let older = fits(Some("0.5.0"), "app").expect_err("older");
-        assert!(older.contains("0.5.0") && older.contains("ALTER EXTENSION deed UPDATE"));
+        for version in ["0.5.0", "0.6.0"] {
+            let older = fits(Some(version), "app").expect_err("older");
+            assert!(older.contains(version) && older.contains("ALTER EXTENSION deed UPDATE"));
+        }
         assert!(fits(Some("0.10.0"), "app").is_ok(), "versions are numbers");
         assert!(fits(Some(OWN), "app").is_ok());
         assert!(fits(Some("1.0.0"), "app").is_ok());

@@ -131,24 +131,25 @@ impl Partition {
         record: &Batch,
         refused: &CallError,
     ) -> Result<(), Halt> {
+        let refused = match refused.code() {
+            // What can't be read stays so.
+            Some("PD014") => refused.refusal(),
+            _ => {
+                if let Some(end) = self.pause(SECOND_TRY).await {
+                    return Err(end.into());
+                }
+                match self.offer(claim, position, record).await? {
+                    Ok(()) => return Ok(()),
+                    Err(refused) => refused.refusal(),
+                }
+            }
+        };
         if !self.shared.errors.tolerant {
             return Err(Halt::Stop(format!(
                 "a record can't be applied, and errors.tolerance is none: {refused}"
             )));
         }
-        if let Some(end) = self.pause(SECOND_TRY).await {
-            return Err(end.into());
-        }
-        let Err(refused) = self.offer(claim, position, record).await? else {
-            return Ok(());
-        };
-        let reason = format!(
-            "Postgres refused it: {}{refused}",
-            refused
-                .code()
-                .map(|code| format!("{code}: "))
-                .unwrap_or_default()
-        );
+        let reason = format!("Postgres refused it: {refused}");
         let call = || self.call(claim, position, record, Some(&reason));
         let began = Instant::now();
         let counts = self.insist("quarantine", State::Running, call).await?;
@@ -156,7 +157,7 @@ impl Partition {
         Ok(())
     }
 
-    /// What Postgres refuses about the records is an answer.
+    /// What Postgres refuses about the records is an answer, if there are some.
     async fn offer(
         &self,
         claim: Claim,
@@ -167,7 +168,9 @@ impl Partition {
         self.shared.health.taken(&self.id, batch.timestamp());
         let call = || async {
             match self.call(claim, position, batch, None).await {
-                Err(error) if error.verdict() == Verdict::Divide => Ok(Err(error)),
+                Err(error) if error.verdict() == Verdict::Divide && batch.len() > 0 => {
+                    Ok(Err(error))
+                }
                 answer => answer.map(Ok),
             }
         };
@@ -216,7 +219,8 @@ impl Partition {
                 "records quarantined: deed-consumer quarantine list says why"
             );
         }
-        self.shared.health.applied(&self.id, Some(next));
+        let last = batch.last_timestamp();
+        self.shared.health.applied(&self.id, Some(next), last);
         self.shared.applied.notify_one();
         self.load.fetch_sub(batch.weight(), Ordering::Relaxed);
         self.report(What::Applied(next));

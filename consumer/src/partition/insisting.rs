@@ -1,16 +1,20 @@
 //! Calls to Postgres, repeated until they succeed or never will.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tracing::{error, info, warn};
 
 use super::{FENCED_WAIT, Halt, Partition, RECLAIM_WAIT};
+use crate::backoff::Backoff;
 use crate::database::CallError;
 use crate::health::State;
 use crate::log_limit::LogLimit;
 use crate::messages::{End, What};
 use crate::verdict::{Verdict, advice};
+
+/// For an answer of Postgres, before a partition says that it waits for one.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Partition {
     /// Repeats the call until it succeeds, or Postgres says that it never will. Meanwhile the partition waits; `otherwise` is
@@ -24,21 +28,22 @@ impl Partition {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let endless = ExponentialBuilder::default()
-            .with_jitter()
-            .without_max_times();
-        let mut soon = endless
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(2))
-            .build();
-        let mut seldom = endless
-            .with_min_delay(Duration::from_secs(1))
-            .with_max_delay(Duration::from_secs(10))
-            .build();
+        let mut backoff = Backoff::default();
         let mut limit = LogLimit::default();
         let mut failed = false;
         loop {
-            let error = match call().await {
+            let mut under_way = pin!(call());
+            let answer = tokio::select! {
+                answer = &mut under_way => answer,
+                () = tokio::time::sleep(PATIENCE) => {
+                    if limit.passes() {
+                        warn!(of = %self.id, "{name}: Postgres has not answered for {PATIENCE:?}, and is waited for");
+                    }
+                    self.waits(&mut failed, format!("{name}: no answer for {PATIENCE:?}"));
+                    under_way.await
+                }
+            };
+            let error = match answer {
                 Ok(answer) => {
                     if failed {
                         info!(of = %self.id, "Postgres answers again: {name} succeeded");
@@ -50,19 +55,18 @@ impl Partition {
             };
             let of = &self.id;
             let code = error.code();
-            let delay = match error.verdict() {
+            let verdict = error.verdict();
+            match verdict {
                 Verdict::Retry => {
                     if limit.passes() {
                         warn!(%of, code, "{name} will be repeated until Postgres answers: {error}");
                     }
-                    soon.next()
                 }
                 Verdict::Park | Verdict::Divide => {
                     if limit.passes() {
                         let advice = advice(code);
                         error!(%of, code, "{name} is refused, and repeated now and then: {error}; {advice}");
                     }
-                    seldom.next()
                 }
                 Verdict::Fenced => {
                     warn!(%of, code, "fenced, and claimed again in {FENCED_WAIT:?}: {error}");
@@ -73,15 +77,19 @@ impl Partition {
                     return Err(Halt::End(End::Reclaim(RECLAIM_WAIT)));
                 }
                 Verdict::Recreated => return Err(Halt::Stop(error.to_string())),
-            };
-            if !failed {
-                failed = true;
-                self.report(What::Delayed);
             }
-            self.is(State::Waiting(format!("{name}: {error}")));
-            if let Some(end) = self.pause(delay.unwrap_or(FENCED_WAIT)).await {
+            self.waits(&mut failed, format!("{name}: {error}"));
+            if let Some(end) = self.pause(backoff.after(verdict)).await {
                 return Err(Halt::End(end));
             }
         }
+    }
+
+    fn waits(&self, failed: &mut bool, why: String) {
+        if !*failed {
+            *failed = true;
+            self.report(What::Delayed);
+        }
+        self.is(State::Waiting(why));
     }
 }

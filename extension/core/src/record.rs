@@ -151,11 +151,19 @@ fn attributes<'a>(
     })
 }
 
-/// Two, 32, 16 and two lower-case hexadecimal digits (W3C Trace Context 1, section 3.2.2).
+/// Version, trace, parent and flags: two, 32, 16 and two lower-case hexadecimal digits, of which the version is not `ff` and
+/// neither id is zero (W3C Trace Context 1, section 3.2.2).
 fn is_trace(value: &&str) -> bool {
-    let lengths = value.split('-').map(str::len);
-    let is_digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    lengths.eq([2, 32, 16, 2]) && value.bytes().all(is_digit)
+    let parts: Vec<&str> = value.split('-').collect();
+    let [version, trace, parent, flags] = parts[..] else {
+        return false;
+    };
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |id: &str| id.bytes().all(|c| c == b'0');
+    is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2)
+        && version != "ff" && !is_zero(trace) && !is_zero(parent)
 }
 
 fn within_limit(bytes: usize) -> Result<(), Rejection> {

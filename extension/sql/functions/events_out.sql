@@ -74,16 +74,16 @@ CREATE FUNCTION deed.release_relay(relay uuid) RETURNS void
 COMMENT ON FUNCTION deed.release_relay(uuid) IS
   'Lets another relay take over at once.';
 
-CREATE FUNCTION deed.next_dead_letters(published bigint[], offsets bigint[], behind bigint, most integer)
+CREATE FUNCTION deed.next_letters(published bigint[], ids uuid[], behind bigint, most integer)
   RETURNS TABLE (seq bigint, destination text, record_key bytea, header_names bytea[], header_values bytea[],
-    payload bytea, consumer_group text, topic text, partition integer, record_offset bigint, reason text)
+    payload bytea, consumer_group text, topic text, partition integer, record_offset bigint, reason text, id uuid)
   LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 10
   SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
   BEGIN ATOMIC
     DELETE FROM deed.dead_letter AS l
-    USING (SELECT * FROM ROWS FROM (unnest(next_dead_letters.published), unnest(next_dead_letters.offsets))
-      AS p (seq, record_offset) OFFSET 0) AS p
-    WHERE l.seq = p.seq AND l.record_offset = p.record_offset;
+    USING (SELECT * FROM ROWS FROM (unnest(next_letters.published), unnest(next_letters.ids))
+      AS p (seq, id) OFFSET 0) AS p
+    WHERE l.seq = p.seq AND l.id = p.id;
     SELECT l.seq, l.destination, l.record_key,
       ARRAY(
         SELECT coalesce(pg_catalog.convert_to(h.entry ->> 'name', 'UTF8'),
@@ -95,20 +95,37 @@ CREATE FUNCTION deed.next_dead_letters(published bigint[], offsets bigint[], beh
           pg_catalog.decode(h.entry ->> 'value_base64', 'base64'))
         FROM pg_catalog.jsonb_array_elements(l.headers) WITH ORDINALITY AS h (entry, place)
         ORDER BY h.place),
-      l.payload, l.consumer_group, l.topic, l.partition, l.record_offset, l.reason
+      l.payload, l.consumer_group, l.topic, l.partition, l.record_offset, l.reason, l.id
     FROM (
       SELECT d.*, pg_catalog.row_number() OVER (ORDER BY d.seq) AS place,
         pg_catalog.sum(coalesce(pg_catalog.octet_length(d.payload), 0)
           + coalesce(pg_catalog.octet_length(d.record_key), 0)
           + pg_catalog.octet_length(d.headers::text)) OVER (ORDER BY d.seq) AS bytes
-      FROM deed.dead_letter AS d WHERE d.seq > next_dead_letters.behind
-      ORDER BY d.seq LIMIT next_dead_letters.most) AS l
+      FROM deed.dead_letter AS d WHERE d.seq > next_letters.behind
+      ORDER BY d.seq LIMIT next_letters.most) AS l
     -- One alone may be larger.
     WHERE l.place = 1 OR l.bytes <= 4194304
     ORDER BY l.seq;
   END;
+COMMENT ON FUNCTION deed.next_letters(bigint[], uuid[], bigint, integer) IS
+  'Takes the dead letters that are published, by seq and id, away, and gives the next ones behind a seq, in order: at most so many, and 4 MiB of them or one. Their headers and values are as the record had them, in order.';
+
+CREATE FUNCTION deed.next_dead_letters(published bigint[], offsets bigint[], behind bigint, most integer)
+  RETURNS TABLE (seq bigint, destination text, record_key bytea, header_names bytea[], header_values bytea[],
+    payload bytea, consumer_group text, topic text, partition integer, record_offset bigint, reason text)
+  LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 10
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+  BEGIN ATOMIC
+    DELETE FROM deed.dead_letter AS l
+    USING (SELECT * FROM ROWS FROM (unnest(next_dead_letters.published), unnest(next_dead_letters.offsets))
+      AS p (seq, record_offset) OFFSET 0) AS p
+    WHERE l.seq = p.seq AND l.record_offset = p.record_offset;
+    SELECT n.seq, n.destination, n.record_key, n.header_names, n.header_values, n.payload, n.consumer_group, n.topic,
+      n.partition, n.record_offset, n.reason
+    FROM deed.next_letters('{}', '{}', next_dead_letters.behind, next_dead_letters.most) AS n;
+  END;
 COMMENT ON FUNCTION deed.next_dead_letters(bigint[], bigint[], bigint, integer) IS
-  'Takes the dead letters that are published, by seq and record_offset, away, and gives the next ones behind a seq, in order: at most so many, and 4 MiB of them or one. Their headers and values are as the record had them, in order.';
+  'The same as a relay of 0.6.0 calls it, by seq and record_offset. It goes with 0.8.0.';
 
 CREATE FUNCTION deed.backlog(
     OUT outbox_events bigint, OUT outbox_since timestamptz, OUT dead_letters bigint, OUT marks bigint,

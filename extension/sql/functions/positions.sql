@@ -51,10 +51,14 @@ CREATE FUNCTION deed.reset_position(
       WHERE p.consumer_group = reset_position.consumer_group
         AND p.topic = reset_position.topic AND p.partition = reset_position.partition
       RETURNING 1)
-    SELECT pg_catalog.count(*) > 0 FROM reset;
+    SELECT CASE
+      WHEN reset_position.consumer_group IS NOT NULL AND reset_position.topic IS NOT NULL
+        AND reset_position.partition IS NOT NULL
+      THEN pg_catalog.count(*) > 0 END
+    FROM reset;
   END;
 COMMENT ON FUNCTION deed.reset_position(text, text, integer, bigint) IS
-  'Has a consumer group go on in a partition from this offset, null for the log''s beginning, whatever it has applied: for a topic that was re-created, a log that was cut, or a record to be passed over. What is read again changes nothing, what is passed over is lost. False when there is no such position.';
+  'Has a consumer group go on in a partition from this offset, null for the log''s beginning, whatever it has applied: for a topic that was re-created, a log that was cut, or a record to be passed over. What is read again changes nothing, what is passed over is lost. False when there is no such position; one below 0 is refused (23514).';
 
 CREATE FUNCTION deed.reset_position(consumer_group text, topic text, partition integer)
   RETURNS boolean

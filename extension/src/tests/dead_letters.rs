@@ -37,13 +37,13 @@ mod tests {
         );
         let letter = "SELECT concat_ws(' ', destination, encode(record_key, 'hex'), header_names, header_values, \
              encode(payload, 'hex'), consumer_group, topic, partition, record_offset, split_part(reason, ':', 1)) \
-             FROM deed.next_dead_letters('{}', '{}', 0, 10)";
+             FROM deed.next_letters('{}', '{}', 0, 10)";
         assert_eq!(
             answer(letter),
             "dead ff {\"\\\\x7472616365\",\"\\\\xfe\",\"\\\\x7472616365\"} {\"\\\\x61\",\"\\\\xfd\",NULL} \
              00ff group documents 0 5 value"
         );
-        let gone = "SELECT count(*) FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), ARRAY(SELECT record_offset FROM deed.dead_letter), 0, 10)";
+        let gone = "SELECT count(*) FROM deed.next_letters(ARRAY(SELECT seq FROM deed.dead_letter), ARRAY(SELECT id FROM deed.dead_letter), 0, 10)";
         assert_eq!(answer(gone), "0");
     }
 
@@ -73,9 +73,9 @@ mod tests {
              FROM generate_series(1, 3) AS n";
         one_at_a_time();
         Spi::run(fill).unwrap();
-        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_dead_letters(\
+        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_letters(\
              ARRAY(SELECT seq FROM deed.dead_letter ORDER BY seq LIMIT $), \
-             ARRAY(SELECT record_offset FROM deed.dead_letter ORDER BY seq LIMIT $), 0, 2)";
+             ARRAY(SELECT id FROM deed.dead_letter ORDER BY seq LIMIT $), 0, 2)";
         assert_eq!(answer(&given.replace('$', "0")), "1");
         assert_eq!(answer(&given.replace('$', "1")), "2");
         assert_eq!(answer(&given.replace('$', "1")), "3");
@@ -88,13 +88,17 @@ mod tests {
              SELECT 'dead', 'group', 'documents', 0, n, '[]', 'r' FROM generate_series(1, 5) AS n";
         one_at_a_time();
         Spi::run(fill).unwrap();
-        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_dead_letters('{}', '{}', $, 4)";
+        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_letters('{}', '{}', $, 4)";
         assert_eq!(answer(&given.replace('$', "0")), "1 2 3 4");
         let third = "(SELECT seq FROM deed.dead_letter WHERE record_offset = 3)";
         assert_eq!(answer(&given.replace('$', third)), "4 5");
         // Another one that has the same place is no published one.
-        let taken = "SELECT count(*) FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), '{9,9,9,9,9}', 0, 9)";
+        let taken = "SELECT count(*) FROM deed.next_letters(ARRAY(SELECT seq FROM deed.dead_letter), ARRAY(SELECT gen_random_uuid() FROM deed.dead_letter), 0, 9)";
         assert_eq!(answer(taken), "5");
+        // As a relay of 0.6.0 calls it.
+        let by_offset = "SELECT string_agg(record_offset::text, ' ') \
+             FROM deed.next_dead_letters(ARRAY(SELECT seq FROM deed.dead_letter), '{1,2,9,4,9}', 0, 9)";
+        assert_eq!(answer(by_offset), "3 5");
     }
 
     #[pg_test]
@@ -131,6 +135,17 @@ mod tests {
              '{}', '{}', '{}', '{}', '{}', '{}', '{}', true, NULL, NULL)";
         assert_eq!(answer(empty), "0");
         assert_eq!(answer("SELECT next_offset FROM deed.stream_position"), "9");
+    }
+
+    #[pg_test]
+    fn a_position_is_an_offset_or_the_beginning() {
+        claimed();
+        let reset = |to: &str| format!("deed.reset_position('group', 'documents', 0, {to})");
+        assert!(failure(&reset("-1")).starts_with("23514"));
+        assert_eq!(answer(&reset("0")), "true");
+        assert_eq!(answer(&reset("NULL")), "true");
+        let unknown = "coalesce(deed.reset_position('group', 'documents', NULL, 0), deed.reset_position('group', 'documents', NULL)) IS NULL";
+        assert_eq!(answer(unknown), "true");
     }
 
     #[pg_test]

@@ -65,7 +65,7 @@ fn an_updated_extension_is_what_a_new_one_is() {
     postgres.apply_scripts("upgrade_new").expect("set up");
     let with_grants = catalog::describe(&mut new);
     assert_ne!(with_grants, bare_new, "grants are seen");
-    for version in ["0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0"] {
+    for version in ["0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0"] {
         let name = format!("upgrade_bare_{version}");
         let mut updated = bare(postgres, &name, &format!("VERSION '{version}'"));
         // Postgres looks each symbol up in the library when its function is created.

@@ -173,8 +173,18 @@ fn a_trace_is_taken_from_the_record_before_the_event() {
 
 #[test]
 fn a_malformed_trace_is_none_and_refuses_nothing() {
-    let upper = format!("00-{}-{}-01", "A".repeat(32), "b".repeat(16));
-    for malformed in ["", "00-1-2-3", &upper, "00-\u{e9}"] {
+    let trace = |version: &str, trace: &str, parent: &str| {
+        format!("{version}-{}-{}-01", trace.repeat(32), parent.repeat(16))
+    };
+    for malformed in [
+        "",
+        "00-1-2-3",
+        "00-\u{e9}",
+        &trace("00", "A", "b"),
+        &trace("ff", "a", "b"),
+        &trace("00", "0", "b"),
+        &trace("00", "a", "0"),
+    ] {
         let mut headers = binary_headers();
         headers.push((b"traceparent", Some(malformed.as_bytes())));
         headers.push((b"ce_traceparent", Some(malformed.as_bytes())));

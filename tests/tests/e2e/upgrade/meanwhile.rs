@@ -90,6 +90,18 @@ fn an_update_from_0_5_0_meets_nobody_in_a_deadlock() {
     assert_nobody_is_kept("0.5.0", [("outbox", "mark"), ("mark", "outbox")]);
 }
 
+/// A batch that quarantines something, and whoever comes from the dead letters.
+#[test]
+fn an_update_from_0_6_0_meets_nobody_in_a_deadlock() {
+    assert_nobody_is_kept(
+        "0.6.0",
+        [
+            ("stream_position", "dead_letter"),
+            ("dead_letter", "stream_position"),
+        ],
+    );
+}
+
 /// A batch has written principals and moves its position last, while the update waits for it.
 #[test]
 fn an_update_from_0_3_0_meets_no_batch_in_a_deadlock() {
