@@ -113,7 +113,9 @@ pub fn inquirer(config: &Config) -> ClientConfig {
     let mut client = ClientConfig::new();
     common(&mut client, config);
     // Not the protocol: which times may be set follows from it.
-    client.remove("group.instance.id").remove("partition.assignment.strategy");
+    client
+        .remove("group.instance.id")
+        .remove("partition.assignment.strategy");
     // The member of the group has the same brokers and tells of them.
     client.set_log_level(RDKafkaLogLevel::Critical);
     client

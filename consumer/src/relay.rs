@@ -197,8 +197,10 @@ impl Relay {
                 }
                 self.health.step("relaying");
                 if began.elapsed() > PATIENCE {
-                    self.health
-                        .heard("relay", Err(format!("Postgres: no answer for {PATIENCE:?}")));
+                    self.health.heard(
+                        "relay",
+                        Err(format!("Postgres: no answer for {PATIENCE:?}")),
+                    );
                 }
             }
         })

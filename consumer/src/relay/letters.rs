@@ -161,11 +161,18 @@ impl Relay {
 
 /// Whether another record might be taken.
 fn is_about_a_record(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{InvalidRecord, InvalidTimestamp, MessageBatchTooLarge, MessageSizeTooLarge};
+    use RDKafkaErrorCode::{
+        InvalidRecord, InvalidTimestamp, MessageBatchTooLarge, MessageSizeTooLarge,
+    };
     let code = error.rdkafka_error_code();
-    [MessageSizeTooLarge, MessageBatchTooLarge, InvalidRecord, InvalidTimestamp]
-        .iter()
-        .any(|of_record| code.as_ref() == Some(of_record))
+    [
+        MessageSizeTooLarge,
+        MessageBatchTooLarge,
+        InvalidRecord,
+        InvalidTimestamp,
+    ]
+    .iter()
+    .any(|of_record| code.as_ref() == Some(of_record))
 }
 
 fn tell_refused(letter: &DeadLetter, error: &KafkaError) {

@@ -162,8 +162,13 @@ fn is_trace(value: &&str) -> bool {
         part.len() == length && part.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
     };
     let is_zero = |id: &str| id.bytes().all(|c| c == b'0');
-    is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2)
-        && version != "ff" && !is_zero(trace) && !is_zero(parent)
+    is_hex(version, 2)
+        && is_hex(trace, 32)
+        && is_hex(parent, 16)
+        && is_hex(flags, 2)
+        && version != "ff"
+        && !is_zero(trace)
+        && !is_zero(parent)
 }
 
 fn within_limit(bytes: usize) -> Result<(), Rejection> {

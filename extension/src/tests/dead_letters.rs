@@ -88,7 +88,8 @@ mod tests {
              SELECT 'dead', 'group', 'documents', 0, n, '[]', 'r' FROM generate_series(1, 5) AS n";
         one_at_a_time();
         Spi::run(fill).unwrap();
-        let given = "SELECT string_agg(record_offset::text, ' ') FROM deed.next_letters('{}', '{}', $, 4)";
+        let given =
+            "SELECT string_agg(record_offset::text, ' ') FROM deed.next_letters('{}', '{}', $, 4)";
         assert_eq!(answer(&given.replace('$', "0")), "1 2 3 4");
         let third = "(SELECT seq FROM deed.dead_letter WHERE record_offset = 3)";
         assert_eq!(answer(&given.replace('$', third)), "4 5");
