@@ -235,3 +235,29 @@ fn answer(checks: Vec<Check>) -> (bool, String) {
     let _ = writeln!(text, "{}", if passes { "passed" } else { "failed" });
     (passes, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_is_as_old_as_what_was_applied_last() {
+        let health = Health::default();
+        let id = PartitionId {
+            topic: "documents".to_owned(),
+            partition: 0,
+        };
+        let behind = || health.partitions()[&id].behind;
+        let long_ago = Timestamp::from_second(1).expect("a time");
+        health.begin(&id);
+        health.applied(&id, Some(10), Some(long_ago));
+        assert_eq!(behind(), None, "nobody has seen a backlog");
+        health.behind(&id, 5);
+        assert!(behind().is_some_and(|since| since > long_ago));
+        health.applied(&id, Some(12), Some(long_ago));
+        health.behind(&id, 3);
+        assert_eq!(behind(), Some(long_ago), "there was a backlog all along");
+        health.behind(&id, 0);
+        assert_eq!(behind(), None);
+    }
+}

@@ -35,14 +35,15 @@ pub fn told(client: &mut Client) -> Vec<Told> {
     )
 }
 
-/// How many marks and events wait; none while Postgres does not answer.
+/// How many marks, events and dead letters wait; none while Postgres does not answer.
 pub fn waiting(line: &Line<'_>) -> Option<i64> {
     let mut client = line.postgres.admin(&line.name).ok()?;
-    let left = "SELECT (SELECT count(*) FROM deed.mark) + (SELECT count(*) FROM deed.outbox)";
+    let left = "SELECT (SELECT count(*) FROM deed.mark) + (SELECT count(*) FROM deed.outbox) \
+                + (SELECT count(*) FROM deed.dead_letter)";
     Some(client.query_one(left, &[]).ok()?.get(0))
 }
 
-/// Waits until nothing is marked and the outbox is empty.
+/// Waits until nothing is marked and all is out.
 pub fn wait_until_relayed(line: &Line<'_>) {
     wait_until("all is relayed", DEADLINE, || {
         (waiting(line)? == 0).then_some(())

@@ -192,3 +192,45 @@ fn tell_refused(letter: &DeadLetter, error: &KafkaError) {
         letter.offset
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if [`AGAIN`] had passed.
+    fn later(letters: &mut Letters) {
+        letters.again = letters.again.map(|_| Instant::now());
+        letters.begin_turn();
+    }
+
+    #[test]
+    fn a_turn_begins_once_the_last_one_was_overtaken() {
+        let mut letters = Letters::default();
+        letters.end_turn(Some(1));
+        assert!(letters.again.is_none(), "nothing was passed over");
+        letters.passed = 40;
+        letters.end_turn(Some(41));
+        later(&mut letters);
+        assert_eq!((letters.passed, letters.turn), (0, 40));
+        letters.passed = 20;
+        letters.end_turn(Some(30));
+        later(&mut letters);
+        assert_eq!(letters.passed, 20, "those behind come first");
+        letters.end_turn(Some(50));
+        letters.passed = 60;
+        later(&mut letters);
+        assert_eq!((letters.passed, letters.turn), (0, 60));
+    }
+
+    #[test]
+    fn a_turn_ends_behind_the_last_one() {
+        let mut letters = Letters {
+            passed: 20,
+            turn: 40,
+            ..Letters::default()
+        };
+        letters.end_turn(None);
+        later(&mut letters);
+        assert_eq!((letters.passed, letters.turn), (0, 20));
+    }
+}

@@ -5,9 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use postgres::error::SqlState;
+
 use crate::place::Place;
 use crate::postgres::Postgres;
+use crate::process::wait_until;
 use crate::spawn::run;
+use crate::stage::DEADLINE;
 
 /// The tablespace's name.
 const TABLESPACE: &str = "small";
@@ -80,6 +84,17 @@ impl Disk {
         // Until the error that is wanted.
         while ballast.write_all(&chunk).is_ok() {}
         Ok(())
+    }
+
+    /// Waits until Postgres has met it, with a table of its own there: what the consumers write meanwhile depends on other faults.
+    pub fn wait_until_met(&self, postgres: &Postgres, database: &str) -> Result<(), String> {
+        let grow = format!(
+            "CREATE TABLE public.grows (n integer) TABLESPACE {TABLESPACE}; INSERT INTO public.grows VALUES (1)"
+        );
+        wait_until("Postgres meets the full disk", DEADLINE, || {
+            let refused = postgres.admin(database).ok()?.batch_execute(&grow).err()?;
+            (refused.code() == Some(&SqlState::DISK_FULL)).then_some(())
+        })
     }
 
     /// Gives the room back.

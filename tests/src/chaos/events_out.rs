@@ -73,7 +73,7 @@ pub fn judge(
 }
 
 /// The keys whose values differ.
-fn only<K: Ord + Debug, V: PartialEq + Debug>(
+pub fn only<K: Ord + Debug, V: PartialEq + Debug>(
     what: &str,
     found: &BTreeMap<K, V>,
     expected: &BTreeMap<K, V>,

@@ -109,7 +109,11 @@ impl Hands<'_> {
             (Kind::SlowCommits, _) => {
                 self.set_commit_delay("ALTER SYSTEM SET commit_delay = 100000")?
             }
-            (Kind::DiskFull, _) => disk.ok_or("no disk")?.fill()?,
+            (Kind::DiskFull, _) => {
+                let disk = disk.ok_or("no disk")?;
+                disk.fill()?;
+                disk.wait_until_met(postgres, &self.ground.line.name)?;
+            }
             // The sender's part.
             (Kind::ClockJump, _) => {}
             (kind, target) => return Err(format!("{kind:?} can't happen to {target}")),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::dead_letters;
 use super::disk::Disk;
 use super::load::{Load, PARTITIONS};
 use super::network::Gate;
@@ -100,6 +101,7 @@ impl<'a> Ground<'a> {
             spec.database_url = postgres.consumer_url_through(gates.postgres.port(), &line.name);
             spec.kafka_bootstrap = format!("127.0.0.1:{}", gates.kafka.port());
             spec.membership = membership;
+            spec.settings = dead_letters::settings();
             spec
         };
         let specs = gates.iter().enumerate().map(spec).collect();

@@ -10,6 +10,7 @@ use std::fs;
 use deed_model::model::{self, Model};
 use postgres::Client;
 
+use super::dead_letters;
 use super::events_out;
 use super::ground::Ground;
 use super::load::Load;
@@ -107,6 +108,8 @@ pub fn judge(ground: &Ground<'_>, load: &Load, ends: &[i64]) -> Result<Judgement
         Ok(arrived) => events_out::judge(&mut judgement, &mut client, load, &model, &arrived),
         Err(difference) => judgement.differ("events out", vec![difference]),
     }
+    let letters = ground.kafka.read(dead_letters::TOPIC)?;
+    dead_letters::judge(&mut judgement, load, &letters);
     logs(&mut judgement, ground);
     Ok(judgement)
 }

@@ -3,8 +3,9 @@
 //! - [`schedule`]: what goes wrong and when, drawn from the seed; [`load`]: the events, drawn from it too
 //! - [`ground`]: servers, consumers and what connects them; [`faults`]: carries the schedule out; [`network`]: connections that can be cut; [`disk`]: one that can be full
 //! - [`seats`]: the consumers and their supervisor; [`progress`]: how far it has come, and standstill
-//! - [`judgement`]: what must hold at the end, and [`events_out`] of what went out; [`report`]: what is printed
+//! - [`judgement`]: what must hold at the end, [`events_out`] and [`dead_letters`] of what went out; [`report`]: what is printed
 
+mod dead_letters;
 mod disk;
 mod events_out;
 mod faults;
@@ -139,6 +140,7 @@ fn disturb(
         let faults = scope.spawn(|| faults::carry_out(ground, schedule, progress));
         scope.spawn(|| progress.watch(&ground.line));
         let mut told = Duration::ZERO;
+        let mut left = (None, Instant::now());
         while progress.goes_on() {
             thread::sleep(LOOK);
             if let Err(error) = ground.seats.tend() {
@@ -156,9 +158,22 @@ fn disturb(
                     schedule.len()
                 );
             }
-            let done = sender.is_finished() && faults.is_finished() && applied == load.count as i64;
-            if done && arrivals::waiting(&ground.line) == Some(0) {
-                progress.over.store(true, Ordering::Relaxed);
+            if sender.is_finished() && at(&progress.sent) < load.count && progress.goes_on() {
+                progress.trouble("the sender ended before its last record".to_owned());
+            }
+            if !(sender.is_finished() && faults.is_finished() && applied == load.count as i64) {
+                continue;
+            }
+            match arrivals::waiting(&ground.line) {
+                Some(0) => progress.over.store(true, Ordering::Relaxed),
+                now if now != left.0 => left = (now, Instant::now()),
+                now if left.1.elapsed() > DEADLINE => {
+                    let now = now.map_or("nobody knows what".to_owned(), |now| now.to_string());
+                    progress.trouble(format!(
+                        "{now} marks, events and dead letters wait, and none goes out for {DEADLINE:?}"
+                    ));
+                }
+                _ => {}
             }
         }
         counts = faults.join().expect("faults");

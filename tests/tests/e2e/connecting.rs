@@ -7,6 +7,7 @@
 
 mod brokers;
 mod failover;
+mod full_disk;
 mod groups;
 mod memory;
 mod statements;

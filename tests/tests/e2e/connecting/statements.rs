@@ -1,22 +1,21 @@
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use deed_tests::event::{Clock, id};
 use deed_tests::postgres::{CONSUMER_LOGIN, Postgres};
 use deed_tests::process::{Process, wait_until};
-use deed_tests::stage::{DEADLINE, Line, PLACE, own_postgres, run_folder, shared_kafka};
-use postgres::{Client, Error};
+use deed_tests::stage::{DEADLINE, Line, PLACE, own_postgres, shared_kafka};
+use postgres::Client;
 use serde_json::json;
 
 use super::documents;
 
 /// A line on a cluster of its own, whose logins and settings may be changed.
-fn own(name: &str) -> Postgres {
+pub(super) fn own(name: &str) -> Postgres {
     own_postgres(&format!("statements-{name}"), false)
 }
 
-fn wait_for(consumer: &mut Process, word: &str) {
+pub(super) fn wait_for(consumer: &mut Process, word: &str) {
     consumer
         .wait_for_log(word, DEADLINE, |log| log.contains(word).then_some(()))
         .expect("said");
@@ -26,11 +25,18 @@ fn run(client: &mut Client, statement: &str) {
     client.batch_execute(statement).expect(statement);
 }
 
-fn documents_of(line: &Line<'_>) -> i64 {
+pub(super) fn documents_of(line: &Line<'_>) -> i64 {
     let counted = line
         .admin()
         .query_one("SELECT count(*) FROM deed.document", &[]);
     counted.expect("documents").get(0)
+}
+
+fn quarantined(line: &Line<'_>) -> i64 {
+    let counted = line
+        .admin()
+        .query_one("SELECT count(*) FROM deed.quarantine", &[]);
+    counted.expect("quarantine").get(0)
 }
 
 /// The settings that administrators give logins; neither costs a record.
@@ -109,6 +115,66 @@ fn a_deadlock_costs_nothing() {
     assert!(consumer.lives());
 }
 
+/// As a check among serializable transactions would, which a trigger of the operator's may run into.
+#[test]
+fn a_serialization_failure_is_repeated() {
+    let line = Line::shared("serialization", 1);
+    let mut admin = line.admin();
+    run(
+        &mut admin,
+        "CREATE SEQUENCE public.tries;
+         CREATE FUNCTION public.fail_at_first() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+         $$ BEGIN
+           IF nextval('public.tries') <= 3 THEN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END IF;
+           RETURN NULL;
+         END $$;
+         CREATE TRIGGER fail_at_first AFTER INSERT ON deed.document EXECUTE FUNCTION public.fail_at_first()",
+    );
+    let mut consumer = line.consumer("a");
+    line.send(&documents("serialization", 10));
+    wait_for(&mut consumer, "40001");
+    line.wait_until_applied();
+    assert_eq!(documents_of(&line), 10);
+    assert_eq!(quarantined(&line), 0);
+}
+
+/// A login that is refused while a batch waits says nothing of the batch's records, whatever its SQLSTATE.
+#[test]
+fn a_login_that_is_refused_costs_no_record() {
+    let postgres = own("refused-login");
+    let line = Line::new(shared_kafka(), &postgres, "refused_login", &[("events", 1)]);
+    let mut admin = line.admin();
+    run(
+        &mut admin,
+        &format!(
+            "CREATE ROLE day_shift IN ROLE deed_consumer; GRANT day_shift TO {CONSUMER_LOGIN}"
+        ),
+    );
+    let mut spec = line.consumer_spec("a");
+    spec.environment = vec![("PGOPTIONS", "-c role=day_shift".to_owned())];
+    let mut consumer = spec.start(&PLACE).expect("consumer");
+    line.send(&documents("refused_login", 10));
+    line.wait_until_applied();
+    // No such role: 22023, of the class of what is wrong with data.
+    run(&mut admin, "ALTER ROLE day_shift RENAME TO night_shift");
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
+    admin
+        .execute(terminate, &[&CONSUMER_LOGIN])
+        .expect("terminated");
+    line.send(&documents("refused_login later", 10));
+    consumer
+        .wait_for_log("a batch is refused", DEADLINE, |log| {
+            log.lines()
+                .any(|line| line.contains("apply is refused") && line.contains("22023"))
+                .then_some(())
+        })
+        .expect("said");
+    run(&mut admin, "ALTER ROLE night_shift RENAME TO day_shift");
+    line.wait_until_applied();
+    assert_eq!(documents_of(&line), 20);
+    assert_eq!(quarantined(&line), 0);
+}
+
 #[test]
 fn a_login_that_may_only_read_is_waited_for() {
     let postgres = own("read-only");
@@ -130,6 +196,15 @@ fn a_login_that_may_only_read_is_waited_for() {
     assert_eq!(documents_of(&line), 10);
 }
 
+/// Told to end whatever becomes of the test.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn sessions_that_are_terminated_again_and_again_cost_nothing() {
     let postgres = own("terminated");
@@ -137,6 +212,7 @@ fn sessions_that_are_terminated_again_and_again_cost_nothing() {
     let consumer = line.consumer("a");
     let done = AtomicBool::new(false);
     let terminated = thread::scope(|scope| {
+        let ending = Ending(&done);
         let terminating = scope.spawn(|| {
             let mut admin = postgres.admin("terminated").expect("connection");
             let mut terminated = 0;
@@ -154,7 +230,7 @@ fn sessions_that_are_terminated_again_and_again_cost_nothing() {
             line.send(&documents(&format!("terminated {round}"), 100));
         }
         line.wait_until_applied();
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         terminating.join().expect("joined")
     });
     assert!(terminated > 10, "{terminated} sessions ended");
@@ -180,68 +256,4 @@ fn a_server_out_of_connections_is_waited_for() {
     );
     line.wait_until_applied();
     assert_eq!(documents_of(&line), 10);
-}
-
-/// A small file system in memory, unmounted at the end.
-struct Small(std::path::PathBuf);
-
-impl Small {
-    /// None where nobody may mount one.
-    fn mount(name: &str) -> Option<Self> {
-        let folder = run_folder().join(name);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
-            .arg(&folder)
-            .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(folder))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
-/// Moves the documents' table into a tablespace, which a file fills up, and has it grow.
-fn fill_and_free(line: &Line<'_>, small: &Small, admin: &mut Client) -> Result<(), Error> {
-    let folder = small.0.display();
-    PLACE.give_to_server(&small.0).expect("given");
-    admin.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{folder}'"))?;
-    admin.batch_execute("ALTER TABLE deed.document SET TABLESPACE small")?;
-    let mut consumer = line.consumer("a");
-    line.send(&documents("full", 10));
-    line.wait_until_applied();
-    let filler = small.0.join("filler");
-    let filled = Command::new("dd")
-        .args(["if=/dev/zero", "bs=64k"])
-        .arg(format!("of={}", filler.display()))
-        .output()
-        .expect("dd");
-    assert!(!filled.status.success(), "it fits in");
-    line.send(&documents("full later", 2_000));
-    wait_for(&mut consumer, "53100");
-    std::fs::remove_file(&filler).expect("freed");
-    line.wait_until_applied();
-    assert!(consumer.lives());
-    Ok(())
-}
-
-#[test]
-fn a_full_disk_is_waited_for() {
-    let Some(small) = Small::mount("small") else {
-        // Only root may; elsewhere nothing here says anything of a full disk.
-        println!("NOT TESTED: a tmpfs can't be mounted here, so no disk is full");
-        return;
-    };
-    let postgres = own("full");
-    let line = Line::new(shared_kafka(), &postgres, "full", &[("events", 1)]);
-    let mut admin = line.admin();
-    fill_and_free(&line, &small, &mut admin).expect("statements");
-    assert_eq!(documents_of(&line), 2_010);
-    // Its files lie on what is unmounted now.
-    postgres.kill();
 }

@@ -154,6 +154,35 @@ fn a_topic_that_cannot_be_made_holds_up_no_events() {
 }
 
 #[test]
+fn those_for_a_topic_that_is_missing_hold_up_no_others() {
+    let line = Line::shared("dead_others", 1);
+    let mut client = line.admin();
+    let mut waiting = |letters: i64| {
+        wait_until("what can go out has gone", DEADLINE, || {
+            let counts = "SELECT count(*) FROM deed.dead_letter";
+            (client.query_one(counts, &[]).ok()?.get::<_, i64>(0) == letters).then_some(())
+        })
+        .expect("gone");
+    };
+    let mut spec = line.consumer_spec("a");
+    // Misspelt, and more copies than there are brokers.
+    spec.settings = "errors.deadletterqueue.topic.name = \"dead_others.daed\"\n".to_owned();
+    let mut consumer = spec.start(&PLACE).expect("consumer");
+    let poison = |n: usize| structured("poison", format!("{{ {n}"));
+    line.send(&(0..30).map(poison).collect::<Vec<_>>());
+    line.wait_until_applied();
+    waiting(30);
+    consumer.stop(DEADLINE).expect("stopped");
+
+    spec.settings = settings("dead_others.dead", "");
+    let _consumer = spec.start(&PLACE).expect("consumer");
+    line.send(&(30..60).map(poison).collect::<Vec<_>>());
+    line.wait_until_applied();
+    waiting(30);
+    assert_eq!(line.kafka.read("dead_others.dead").expect("read").len(), 30);
+}
+
+#[test]
 fn one_that_kafka_refuses_holds_up_no_events() {
     let line = Line::shared("dead_refused", 1);
     let dead = "dead_refused.dead";

@@ -38,6 +38,43 @@ fn readiness_follows_postgres_and_life_does_not() {
     assert_eq!(metric(&mut consumer, "deed_ready"), Some(0.0));
 }
 
+/// Connected, and without an answer: a commit that waits for a standby that there is not.
+#[test]
+fn a_postgres_that_does_not_answer_makes_it_unready_and_lets_it_live() {
+    let postgres = own_postgres("endpoints-silent", false);
+    let line = Line::new(shared_kafka(), &postgres, "silent", &[("events", 1)]);
+    let mut consumer = line.consumer("a");
+    wait_for_answer(&mut consumer, "/readyz?verbose", 200, "[+] relay: ok");
+    let mut admin = line.admin();
+    let mut wait_for_standby = |name: &str| {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+        admin.batch_execute(&set).expect("set");
+        admin
+            .batch_execute("SELECT pg_reload_conf()")
+            .expect("loaded");
+    };
+    wait_for_standby("nobody");
+    let mut clock = Clock::default();
+    let created = clock.created(id("silent document"), id("silent anne"), "Silent");
+    line.send(&[created.structured()]);
+    for said in [
+        "[-] relay: Postgres: no answer",
+        "waiting: apply: no answer",
+    ] {
+        wait_for_answer(&mut consumer, "/readyz?verbose", 503, said);
+    }
+    // Its thread waits, and says that it does.
+    wait_for_answer(
+        &mut consumer,
+        "/livez?verbose",
+        200,
+        "[+] relaying: last step 0 s ago",
+    );
+    wait_for_standby("");
+    line.wait_until_applied();
+    wait_for_answer(&mut consumer, "/readyz?verbose", 200, "[+] relay: ok");
+}
+
 #[test]
 fn an_older_extension_is_named_with_the_next_step_until_it_is_updated() {
     let line = Line::shared("older_extension", 1);

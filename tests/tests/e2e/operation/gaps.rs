@@ -70,8 +70,7 @@ fn the_position_moves_past_markers_and_aborted_records() {
     );
 }
 
-/// The partition's task is told of offsets that are none only once it has all records before them: while Postgres is
-/// away as well.
+/// The partition's task is told of offsets that are none only once it has all records before them.
 #[test]
 fn nothing_is_passed_over_that_was_not_applied() {
     let line = Line::shared("gaps_busy", 1);
