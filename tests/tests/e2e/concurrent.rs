@@ -3,5 +3,6 @@
 
 mod isolation;
 mod pairs;
+mod positions;
 mod quarantine;
 mod races;
