@@ -29,14 +29,14 @@ impl Partition {
         F: Future<Output = Result<T, CallError>>,
     {
         let mut backoff = Backoff::default();
-        let mut limit = LogLimit::default();
+        let (mut limit, mut silence) = (LogLimit::default(), LogLimit::default());
         let mut failed = false;
         loop {
             let mut under_way = pin!(call());
             let answer = tokio::select! {
                 answer = &mut under_way => answer,
                 () = tokio::time::sleep(PATIENCE) => {
-                    if limit.passes() {
+                    if silence.passes() {
                         warn!(of = %self.id, "{name}: Postgres has not answered for {PATIENCE:?}, and is waited for");
                     }
                     self.waits(&mut failed, format!("{name}: no answer for {PATIENCE:?}"));
