@@ -14,7 +14,7 @@ use crate::spawn::run;
 mod clients;
 mod security;
 
-pub use clients::Sender;
+pub use clients::{Sender, Transactional};
 pub use security::{Listener, PASSWORD, Security, USER};
 
 /// A constant id: a random one may start with `-`, which the format tool takes for a flag.

@@ -9,13 +9,32 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{
-    BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer,
+    BaseProducer, BaseRecord, DefaultProducerContext, DeliveryResult, Producer, ProducerContext,
+    ThreadedProducer,
 };
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::{DEADLINE, Kafka};
 use crate::event::{self, Record};
+
+/// A producer whose records come to be seen, or not, together.
+pub type Transactional = BaseProducer<Outspoken>;
+
+/// Says why a record is not in the log: flushing succeeds all the same.
+pub struct Outspoken;
+
+impl ClientContext for Outspoken {}
+
+impl ProducerContext for Outspoken {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = delivered {
+            eprintln!("a record is not delivered: {error}");
+        }
+    }
+}
 
 impl Kafka {
     /// Creates a topic.
@@ -170,11 +189,11 @@ impl Kafka {
     }
 
     /// A producer with this transactional id, which has fenced all others of that name.
-    pub fn transactional(&self, id: &str) -> Result<BaseProducer, String> {
-        let producer: BaseProducer = self
+    pub fn transactional(&self, id: &str) -> Result<Transactional, String> {
+        let producer: Transactional = self
             .client()
             .set("transactional.id", id)
-            .create()
+            .create_with_context(Outspoken)
             .map_err(|error| format!("producer: {error}"))?;
         let begun = producer
             .init_transactions(DEADLINE)

@@ -165,8 +165,9 @@ fn those_for_a_topic_that_is_missing_hold_up_no_others() {
         .expect("gone");
     };
     let mut spec = line.consumer_spec("a");
-    // Misspelt, and more copies than there are brokers.
-    spec.settings = "errors.deadletterqueue.topic.name = \"dead_others.daed\"\n".to_owned();
+    let to = |topic: &str| format!("errors.deadletterqueue.topic.name = \"dead_others.{topic}\"\n");
+    // Misspelt, and it would have more copies than there are brokers.
+    spec.settings = to("daed");
     let mut consumer = spec.start(&PLACE).expect("consumer");
     let poison = |n: usize| structured("poison", format!("{{ {n}"));
     line.send(&(0..30).map(poison).collect::<Vec<_>>());
@@ -174,7 +175,10 @@ fn those_for_a_topic_that_is_missing_hold_up_no_others() {
     waiting(30);
     consumer.stop(DEADLINE).expect("stopped");
 
-    spec.settings = settings("dead_others.dead", "");
+    line.kafka
+        .create_topic("dead_others.dead", 1)
+        .expect("made");
+    spec.settings = to("dead");
     let _consumer = spec.start(&PLACE).expect("consumer");
     line.send(&(30..60).map(poison).collect::<Vec<_>>());
     line.wait_until_applied();

@@ -2,13 +2,14 @@
 
 use deed_tests::consumer::positions;
 use deed_tests::event::{Clock, Event, id};
+use deed_tests::kafka::Transactional;
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, Line, PLACE};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer};
 
 use super::json;
 
-fn send(producer: &BaseProducer, topic: &str, event: &Event) {
+fn send(producer: &Transactional, topic: &str, event: &Event) {
     let key = event.subject.to_string();
     let record = event.structured();
     let value = record.value.expect("a value");
