@@ -50,7 +50,7 @@ fn a_reset_comes_behind_the_batch_under_way_and_fences_the_next() {
         .batch_execute(&batch("group", epoch, "NULL", 0))
         .expect("applied");
     let session = session_of(&mut operator);
-    let reset = thread::scope(|scope| {
+    let reset: bool = thread::scope(|scope| {
         let resetting = scope.spawn(|| {
             let reset = "SELECT deed.reset_position('group', 'events', 0, 7)";
             operator.query_one(reset, &[]).expect(reset).get(0)
