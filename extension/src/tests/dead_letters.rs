@@ -142,7 +142,7 @@ mod tests {
     fn a_position_is_an_offset_or_the_beginning() {
         claimed();
         let reset = |to: &str| format!("deed.reset_position('group', 'documents', 0, {to})");
-        assert!(failure(&reset("-1")).starts_with("23514"));
+        assert!(failure(&format!("SELECT {}", reset("-1"))).starts_with("23514"));
         assert_eq!(answer(&reset("0")), "true");
         assert_eq!(answer(&reset("NULL")), "true");
         let unknown = "coalesce(deed.reset_position('group', 'documents', NULL, 0), deed.reset_position('group', 'documents', NULL)) IS NULL";
