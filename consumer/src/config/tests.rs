@@ -147,8 +147,10 @@ fn what_exactly_once_and_order_rest_on_cannot_be_set() {
         "transaction.timeout.ms",
         "enable.idempotence",
         "acks",
+        "isolation.level",
         "check.crcs",
         "partitioner",
+        "statistics.interval.ms",
     ] {
         for spelled in [format!("\"{key}\""), key.to_owned()] {
             let error = refused(&format!("[kafka]\n{spelled} = \"x\""), &[]);

@@ -71,6 +71,9 @@ fn no_error_quotes_a_value() {
         "user=u password='hunter2",
         "user=u password=hunter2 hun",
         "postgres://u:hunter2@h/d?x",
+        // Not quoted, not encoded: pieces of it look like names.
+        "user=u password=my hunter2='pw",
+        "postgres://u:pa?hunter2=w%ff@h/d",
     ] {
         let error = read_with(text, &[]).expect_err("refused");
         assert!(!error.contains("hunter2"), "{error}");

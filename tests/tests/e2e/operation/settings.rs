@@ -3,11 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use deed_tests::consumer::without_our_environment;
+use deed_tests::consumer::{Membership, without_our_environment};
 use deed_tests::event::{Clock, id};
 use deed_tests::process::{Signal, wait_until};
 use deed_tests::stage::{DEADLINE, Line, PLACE, own_postgres, shared_kafka};
 use serde_json::Value;
+
+use super::wait_for_answer;
 
 #[test]
 fn settings_are_checked_and_printed_without_running() {
@@ -51,6 +53,19 @@ fn settings_are_checked_and_printed_without_running() {
         assert_eq!(asked.code, Some(2), "{arguments:?}: {asked:?}");
         assert!(!asked.complained.is_empty(), "{arguments:?}");
     }
+}
+
+/// Less than a classic member's session may last, which is the broker's affair in the newer protocol.
+#[test]
+fn times_of_the_newer_protocol_fit_all_clients() {
+    let line = Line::shared("newer_times", 1);
+    let mut spec = line.consumer_spec("a");
+    spec.membership = Membership::Newer;
+    spec.kafka = vec![("max.poll.interval.ms", "30000".to_owned())];
+    let right = spec.ask(&PLACE, &["--check-config"]).expect("runs");
+    assert_eq!(right.code, Some(0), "{right:?}");
+    let mut consumer = spec.start(&PLACE).expect("consumer");
+    wait_for_answer(&mut consumer, "/readyz", 200, "ok");
 }
 
 #[test]
