@@ -187,7 +187,7 @@ fn those_for_a_topic_that_is_missing_hold_up_no_others() {
 }
 
 #[test]
-fn one_that_kafka_refuses_holds_up_no_events() {
+fn one_that_kafka_refuses_holds_up_no_events_and_no_others() {
     let line = Line::shared("dead_refused", 1);
     let dead = "dead_refused.dead";
     let small = [("max.message.bytes", "1000")];
@@ -205,6 +205,7 @@ fn one_that_kafka_refuses_holds_up_no_events() {
         .collect();
     line.send(&[
         structured("poison", garbage),
+        structured("poison", "{"),
         created("dead refused before").structured(),
     ]);
     consumer
@@ -227,6 +228,9 @@ fn one_that_kafka_refuses_holds_up_no_events() {
     };
     wait_for(0, 1);
     assert!(consumer.lives());
+    let letters = line.kafka.read(dead).expect("read");
+    assert_eq!(letters.len(), 1, "the one behind it");
+    assert_eq!(letters[0].payload(), Some(&b"{"[..]));
 
     line.kafka.delete_topic(dead).expect("deleted");
     wait_until("it is made anew", DEADLINE, || {
