@@ -148,6 +148,9 @@ pub struct Asked {
     pub complained: String,
 }
 
+/// For an endpoint to answer: one that hangs fails its test.
+const ANSWER: Duration = Duration::from_secs(30);
+
 /// What a running consumer answers at one of its endpoints: the status and the text.
 pub fn get(consumer: &mut Process, path: &str) -> Result<(u16, String), String> {
     let words = "health and metrics are served address=";
@@ -157,6 +160,7 @@ pub fn get(consumer: &mut Process, path: &str) -> Result<(u16, String), String> 
     })?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .timeout_global(Some(ANSWER))
         .build()
         .into();
     let describe = |error: ureq::Error| format!("{path}: {error}");
