@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::database::Database;
 use crate::health::Health;
 use crate::metrics;
+use crate::verdict::advice;
 
 /// Between two looks: some index scans.
 const EVERY: Duration = Duration::from_secs(5);
@@ -23,7 +24,7 @@ pub async fn watch(database: Database, health: Arc<Health>) {
                 database.reconnect();
                 Err(format!("no answer within {PATIENCE:?}"))
             }
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(format!("{error}; {}", advice(error.code()))),
             Ok(Ok(backlog)) => {
                 let waited = |since| Timestamp::now().duration_since(since);
                 let age = backlog.outbox_since.map(waited);

@@ -72,7 +72,7 @@ pub enum Quarantine {
     },
     /// Apply them once more: what can be read now leaves quarantine
     Redrive {
-        /// Their ids
+        /// Their ids, or --all
         #[arg(required_unless_present = "all")]
         ids: Vec<i64>,
         /// All that are there

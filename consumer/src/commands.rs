@@ -16,8 +16,8 @@ mod status;
 pub enum Failed {
     /// Postgres refused, or could not be reached.
     Call(CallError),
-    /// What was named is not there.
-    Absent(String),
+    /// What was asked for is not there, or can't be.
+    Impossible(String),
 }
 
 impl From<CallError> for Failed {
@@ -30,7 +30,7 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Failed::Call(error) => write!(f, "{error}; {}", advice(error.code())),
-            Failed::Absent(what) => f.write_str(what),
+            Failed::Impossible(what) => f.write_str(what),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the process knows of itself and of its two neighbours: for its endpoints and metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ struct Inner {
     /// The last step of each loop that runs.
     loops: BTreeMap<&'static str, Instant>,
     partitions: BTreeMap<PartitionId, Partition>,
+    /// Those that are to be read and do not exist.
+    missing: BTreeSet<String>,
     has_started: bool,
 }
 
@@ -98,6 +100,16 @@ impl Health {
         let is_ready = inner.neighbours.values().all(Result::is_ok);
         inner.has_started |= is_ready;
         metrics::ready(is_ready);
+    }
+
+    /// Whether a topic that is to be read exists.
+    pub fn topic(&self, name: &str, exists: bool) {
+        let mut inner = self.inner();
+        match exists {
+            true => inner.missing.remove(name),
+            false => inner.missing.insert(name.to_owned()),
+        };
+        metrics::topic_missing(name, !exists);
     }
 
     /// The group gave this partition.
@@ -183,7 +195,7 @@ impl Health {
         answer(checks.collect())
     }
 
-    /// Whether it can do its work; with a line for each neighbour and each partition that does not run.
+    /// Whether it can do its work; with a line for each neighbour, each topic that is missing and each partition.
     pub fn ready(&self) -> (bool, String) {
         let inner = self.inner();
         let neighbours = inner.neighbours.iter().map(|(name, heard)| Check {
@@ -206,7 +218,12 @@ impl Health {
                 State::Stopped(why) => format!("stopped: {why}"),
             },
         });
-        answer(neighbours.chain(partitions).collect())
+        let missing = inner.missing.iter().map(|name| Check {
+            name: format!("topic {name}"),
+            passes: None,
+            says: "does not exist: it is read from the moment that it does".to_owned(),
+        });
+        answer(neighbours.chain(missing).chain(partitions).collect())
     }
 
     /// Whether it was ever ready.

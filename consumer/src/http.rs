@@ -40,9 +40,10 @@ pub async fn serve(
     metrics: PrometheusHandle,
 ) -> Result<(), Error> {
     let taken = |error: std::io::Error| {
-        Error::Config(format!(
-            "http_listen: can't listen on {address}: {error}; choose another address or port, 0 for any"
-        ))
+        let text = format!(
+            "http_listen: can't listen on {address}: {error}; is another one there still? Else choose another address or port, 0 for any"
+        );
+        Error::Start(std::io::Error::new(error.kind(), text))
     };
     let listener = TcpListener::bind(address).await.map_err(taken)?;
     info!(address = %listener.local_addr()?, "health and metrics are served");

@@ -50,6 +50,10 @@ fn describe() {
     describe_gauge!("deed_build_info", "1, for the version of this process");
     describe_gauge!("deed_ready", "Whether /readyz passes");
     describe_gauge!(
+        "deed_topic_missing",
+        "Whether a topic that is to be read does not exist"
+    );
+    describe_gauge!(
         "deed_partition_state",
         "1 for the state that the partition is in here, else 0"
     );
@@ -105,6 +109,11 @@ fn describe() {
 /// Whether `/readyz` passes.
 pub fn ready(is_ready: bool) {
     gauge!("deed_ready").set(number(is_ready));
+}
+
+/// Whether a topic that is to be read does not exist.
+pub fn topic_missing(topic: &str, is_missing: bool) {
+    gauge!("deed_topic_missing", "topic" => topic.to_owned()).set(number(is_missing));
 }
 
 /// The state of a partition; none when it is not this process' any more.

@@ -93,7 +93,7 @@ impl Partition {
         } = &self.shared;
         // Read before a claim is refused, so that no decision of an operator behind that is overlooked.
         let look = || database.ownership(&self.id);
-        let before = match self.insist("look", State::Claiming, look).await {
+        let before = match self.insist("ownership", State::Claiming, look).await {
             Ok(before) => before.unwrap_or_default(),
             Err(Halt::End(end)) => return end,
             Err(Halt::Stop(reason)) => return self.stopped(Ownership::default(), &reason).await,

@@ -177,6 +177,7 @@ fn answer(
                             continue;
                         }
                     };
+                    health.topic(&topic, id.is_some());
                     if told.insert(topic.clone(), id.is_some()) != Some(id.is_some()) {
                         tell(&topic, id);
                     }

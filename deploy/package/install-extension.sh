@@ -10,6 +10,7 @@ fail() {
 
 ask="ask the server: psql -Atc \"SELECT name, setting FROM pg_config WHERE name IN ('PKGLIBDIR', 'SHAREDIR')\""
 [ $# = 2 ] || fail "expected two folders, PKGLIBDIR and SHAREDIR, got $# arguments" "$ask"
+[ -n "$1" ] && [ -n "$2" ] || fail "a folder is empty: psql had no answer" "see that psql reaches the server; then $ask"
 [ -e "$1/plpgsql.so" ] || fail "$1 is not where a Postgres has its libraries: plpgsql.so is not there" "$ask"
 [ -e "$2/extension/plpgsql.control" ] ||
     fail "$2 is not where a Postgres has its shared files: extension/plpgsql.control is not there" "$ask"

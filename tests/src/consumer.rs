@@ -148,16 +148,21 @@ pub struct Asked {
     pub complained: String,
 }
 
+/// Where a running consumer has its endpoints: host and port.
+pub fn address(consumer: &mut Process) -> Result<String, String> {
+    let words = "health and metrics are served address=";
+    consumer.wait_for_log(words, Duration::from_secs(60), |log| {
+        let (_, rest) = log.rsplit_once(words)?;
+        Some(rest.lines().next()?.trim().to_owned())
+    })
+}
+
 /// For an endpoint to answer: one that hangs fails its test.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// What a running consumer answers at one of its endpoints: the status and the text.
 pub fn get(consumer: &mut Process, path: &str) -> Result<(u16, String), String> {
-    let words = "health and metrics are served address=";
-    let address = consumer.wait_for_log(words, Duration::from_secs(60), |log| {
-        let (_, rest) = log.rsplit_once(words)?;
-        Some(rest.lines().next()?.trim().to_owned())
-    })?;
+    let address = address(consumer)?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(ANSWER))

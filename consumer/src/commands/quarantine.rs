@@ -82,7 +82,7 @@ pub async fn list(
 pub async fn show(database: &Database, id: i64, as_json: bool) -> Result<(), Failed> {
     let records = database.quarantined(id.saturating_sub(1), 1, true).await?;
     let Some(record) = records.into_iter().find(|record| record.id == id) else {
-        return Err(Failed::Absent(format!(
+        return Err(Failed::Impossible(format!(
             "no record {id} is in quarantine; deed-consumer quarantine list shows those that are"
         )));
     };
@@ -118,18 +118,39 @@ pub async fn redrive(
     all: bool,
     as_json: bool,
 ) -> Result<(), Failed> {
-    if !all {
-        let done = divided(database, ids.to_vec(), as_json).await?;
-        let missing = ids.iter().filter(|id| !done.contains(id));
-        let missing: Vec<String> = missing.map(i64::to_string).collect();
-        return match missing.is_empty() {
-            true => Ok(()),
-            false => Err(Failed::Absent(format!(
-                "not in quarantine: {}",
-                missing.join(", ")
-            ))),
-        };
+    let mut done = Done::default();
+    match all {
+        true => all_there_are(database, as_json, &mut done).await?,
+        false => these(database, ids, as_json, &mut done).await?,
     }
+    match done.stay {
+        0 => Ok(()),
+        stay => Err(Failed::Impossible(format!(
+            "{stay} of {} can't be applied, and stay in quarantine",
+            done.ids.len()
+        ))),
+    }
+}
+
+async fn these(
+    database: &Database,
+    ids: &[i64],
+    as_json: bool,
+    done: &mut Done,
+) -> Result<(), Failed> {
+    divided(database, ids.to_vec(), as_json, done).await?;
+    let missing = ids.iter().filter(|id| !done.ids.contains(id));
+    let missing: Vec<String> = missing.map(i64::to_string).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Failed::Impossible(format!(
+            "not in quarantine: {}",
+            missing.join(", ")
+        ))),
+    }
+}
+
+async fn all_there_are(database: &Database, as_json: bool, done: &mut Done) -> Result<(), Failed> {
     let mut after = 0;
     loop {
         let page = database.quarantined(after, PAGE, false).await?;
@@ -138,14 +159,26 @@ pub async fn redrive(
         };
         after = last.id;
         let ids: Vec<i64> = page.iter().map(|record| record.id).collect();
-        divided(database, ids, as_json).await?;
+        divided(database, ids, as_json, done).await?;
     }
 }
 
+/// What became of them.
+#[derive(Default)]
+struct Done {
+    ids: Vec<i64>,
+    /// How many of them are in quarantine as before.
+    stay: usize,
+}
+
 /// In one call, or in halves and their halves where Postgres refuses something about the records. Each call's outcome is
-/// printed when it is there, for it stands whatever comes of the next; gives the ids.
-async fn divided(database: &Database, ids: Vec<i64>, as_json: bool) -> Result<Vec<i64>, Failed> {
-    let mut done = Vec::new();
+/// printed when it is there, for it stands whatever comes of the next.
+async fn divided(
+    database: &Database,
+    ids: Vec<i64>,
+    as_json: bool,
+    done: &mut Done,
+) -> Result<(), Failed> {
     // The next one last.
     let mut waiting = vec![ids];
     while let Some(mut ids) = waiting.pop() {
@@ -165,10 +198,11 @@ async fn divided(database: &Database, ids: Vec<i64>, as_json: bool) -> Result<Ve
         };
         for one in redriven {
             print(&one, as_json);
-            done.push(one.id);
+            done.ids.push(one.id);
+            done.stay += usize::from(one.reason.is_some());
         }
     }
-    Ok(done)
+    Ok(())
 }
 
 fn print(one: &Redriven, as_json: bool) {

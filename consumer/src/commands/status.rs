@@ -7,6 +7,7 @@ use comfy_table::Table;
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
+use rdkafka::types::RDKafkaRespErr;
 use serde::Serialize;
 
 use super::{Failed, json, printable, table};
@@ -23,6 +24,8 @@ struct Status {
     group: String,
     partitions: Vec<Row>,
     backlog: Backlog,
+    /// Topics that are to be read and do not exist.
+    missing_topics: Vec<String>,
     /// Why the ends of the logs are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka_error: Option<String>,
@@ -49,14 +52,22 @@ pub async fn status(config: &Config, database: &Database, as_json: bool) -> Resu
     let positions = database.positions().await?;
     let backlog = database.backlog().await?;
     // Blocks, and there is nothing else to do meanwhile.
-    let mut ends = BTreeMap::new();
+    let (mut ends, mut missing_topics) = (BTreeMap::new(), Vec::new());
     let kafka_error = inquirer(config)
-        .and_then(|client| Ok(find_ends(&client, &config.topics, &mut ends)?))
+        .and_then(|client| {
+            Ok(find_ends(
+                &client,
+                &config.topics,
+                &mut ends,
+                &mut missing_topics,
+            )?)
+        })
         .err();
     let status = Status {
         group: config.group.clone(),
         partitions: rows(positions, ends),
         backlog,
+        missing_topics,
         kafka_error: kafka_error.map(|error| error.to_string()),
     };
     match as_json {
@@ -66,16 +77,22 @@ pub async fn status(config: &Config, database: &Database, as_json: bool) -> Resu
     Ok(())
 }
 
-/// First and end of every partition of these topics, as far as brokers answer; the first error behind that.
+/// First and end of every partition of these topics, as far as brokers answer, and the topics that are missing; the first
+/// error behind that.
 fn find_ends(
     client: &BaseConsumer<Quiet>,
     topics: &[String],
     ends: &mut BTreeMap<(String, i32), (i64, i64)>,
+    missing: &mut Vec<String>,
 ) -> KafkaResult<()> {
+    const UNKNOWN: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     let mut failed = Ok(());
     for topic in topics {
         let found = client.fetch_metadata(Some(topic), TIMEOUT)?;
         let of_topic = found.topics().iter().find(|found| found.name() == topic);
+        if of_topic.is_some_and(|found| found.error() == Some(UNKNOWN)) {
+            missing.push(topic.clone());
+        }
         for partition in of_topic.into_iter().flat_map(|topic| topic.partitions()) {
             match client.fetch_watermarks(topic, partition.id(), TIMEOUT) {
                 Ok(range) => {
@@ -173,6 +190,9 @@ fn print(status: &Status) {
                 why = printable(why),
             );
         }
+    }
+    for topic in &status.missing_topics {
+        println!("\n{topic} does not exist: it is read from the moment that it does");
     }
     let waiting = &status.backlog;
     println!(

@@ -146,7 +146,8 @@ impl Partition {
         };
         if !self.shared.errors.tolerant {
             return Err(Halt::Stop(format!(
-                "a record can't be applied, and errors.tolerance is none: {refused}"
+                "a record can't be applied, and errors.tolerance is none: {refused}; --offset {} passes over it",
+                record.next_offset()
             )));
         }
         let reason = format!("Postgres refused it: {refused}");

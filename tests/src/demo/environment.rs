@@ -78,8 +78,10 @@ pub fn write(place: &Place, state: &State, services: &Services) -> Result<(), St
         rest_url: services.postgrest.url(),
         jwt_secret: &state.jwt_secret,
     };
+    let consumer = ("DEMO_CONSUMER_URL", services.consumer_url.clone());
     let text: String = variables(place, &at)
         .into_iter()
+        .chain([consumer])
         .map(|(name, value)| format!("export {name}='{value}'\n"))
         .collect();
     secret_file::write(&place.root.join(".demo/env"), text.as_bytes())

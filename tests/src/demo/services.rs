@@ -23,6 +23,8 @@ pub struct Services {
     // Dropped in this order: what asks before what answers.
     pub postgrest: PostgRest,
     consumer: Process,
+    /// Of the consumer's endpoints.
+    pub consumer_url: String,
     pub kafka: Kafka,
     pub postgres: Postgres,
 }
@@ -50,8 +52,10 @@ impl Services {
             || set_up(&postgres, &kafka),
         )?;
         go_on()?;
-        let consumer = progress.step("the consumer", || {
-            start_consumer(place, state, lifetime, &postgres, &kafka)
+        let (consumer, consumer_url) = progress.step("the consumer", || {
+            let mut consumer = start_consumer(place, state, lifetime, &postgres, &kafka)?;
+            let address = consumer::address(&mut consumer)?;
+            Ok((consumer, format!("http://{address}")))
         })?;
         go_on()?;
         let postgrest = progress.step("PostgREST", || {
@@ -61,6 +65,7 @@ impl Services {
         Ok(Self {
             postgrest,
             consumer,
+            consumer_url,
             kafka,
             postgres,
         })

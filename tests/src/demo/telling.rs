@@ -8,7 +8,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::services::{DATABASE, Services, TOPICS};
-use super::state::State;
+use super::state::{State, folder};
 use super::story::{Chapter, Moment, Told, chapters};
 use crate::consumer::positions;
 use crate::event::Event;
@@ -36,7 +36,7 @@ pub fn tell(place: &Place, state: &mut State, services: &Services) -> Result<(),
         state.chapters_told = (n + 1).min(end);
         state.save()?;
     }
-    show_how_to_go_on(services);
+    show_how_to_go_on(place, services);
     Ok(())
 }
 
@@ -192,7 +192,7 @@ fn run_as_shown(place: &Place, command: &str) -> Result<(), String> {
     }
 }
 
-fn show_how_to_go_on(services: &Services) {
+fn show_how_to_go_on(place: &Place, services: &Services) {
     let classes = "\"$DEMO_KAFKA_CLASSES\"";
     let producer = console_producer(classes, "\"$DEED_KAFKA_BOOTSTRAP\"", "principals");
     let asking = "\"$DEMO_PSQL\" \"$DEMO_ADMIN_URL\" -c \"SELECT kind, name FROM deed.principal\"";
@@ -204,8 +204,10 @@ fn show_how_to_go_on(services: &Services) {
          $ {asking}"
     );
     println!(
-        "\nMore to try: docs/APP.md, docs/PRODUCERS.md, docs/EVENTS_OUT.md, examples/proxy.   Kafka: {}   PostgREST: {}   all else: .demo/env",
+        "\nMore to try: docs/APP.md, docs/PRODUCERS.md, docs/EVENTS_OUT.md, examples/proxy.   Kafka: {}   PostgREST: {}   the consumer: {}/readyz?verbose   all else: .demo/env   logs: {}",
         services.kafka.bootstrap(),
-        services.postgrest.url()
+        services.postgrest.url(),
+        services.consumer_url,
+        folder(place).display()
     );
 }

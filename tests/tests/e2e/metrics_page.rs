@@ -179,7 +179,7 @@ fn each_alert_uses_what_is_listed_and_has_a_next_step() {
         read("deploy/prometheus/alerts_test.yml"),
     );
     let alerts = alerts();
-    assert_eq!(alerts.len(), 9);
+    assert_eq!(alerts.len(), 10);
     for (name, expression, annotations) in &alerts {
         assert!(!expression.trim().is_empty(), "{name}");
         let wrong = problems(expression, annotations, &series, &mut used);

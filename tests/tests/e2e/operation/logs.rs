@@ -5,7 +5,9 @@ use deed_tests::event::{Clock, Record, id};
 use deed_tests::process::wait_until;
 use deed_tests::stage::{DEADLINE, Line, PLACE};
 
-use super::{json, wait_for_answer};
+use serde_json::json;
+
+use super::{json, metric, wait_for_answer};
 
 fn documents(clock: &mut Clock, name: &str, partition: i32, count: usize) -> Vec<Record> {
     let anne = id("logs anne");
@@ -33,6 +35,12 @@ fn a_topic_that_is_made_later_and_partitions_that_are_added_are_read() {
             log.contains("topic does not exist").then_some(())
         })
         .expect("said");
+    let said = "[!] topic later.more: does not exist";
+    wait_for_answer(&mut consumer, "/readyz?verbose", 200, said);
+    let missing = "deed_topic_missing{topic=\"later.more\"}";
+    assert_eq!(metric(&mut consumer, missing), Some(1.0));
+    let status = json(&spec, &["status", "--json"]);
+    assert_eq!(status["missing_topics"], json!([topic]));
     line.kafka.create_topic(topic, 1).expect("made");
     line.kafka
         .send(topic, &documents(&mut clock, "second", 0, 10))
@@ -50,6 +58,7 @@ fn a_topic_that_is_made_later_and_partitions_that_are_added_are_read() {
         .send(topic, &documents(&mut clock, "third", 2, 10))
         .expect("sent");
     wait(&[10, 0, 10]);
+    assert_eq!(metric(&mut consumer, missing), Some(0.0));
     assert!(consumer.lives());
 }
 

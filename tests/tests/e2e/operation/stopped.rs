@@ -66,7 +66,9 @@ fn without_tolerance_a_partition_stops_at_the_record_and_the_others_go_on() {
     };
     let stopped_for = first["stopped_for"].as_str().expect("a reason");
     assert!(
-        stopped_for.contains("offset 300") && stopped_for.contains("errors.tolerance is none"),
+        stopped_for.contains("offset 300")
+            && stopped_for.contains("errors.tolerance is none")
+            && stopped_for.contains("--offset 301"),
         "{stopped_for}"
     );
     assert!(status.said.contains(stopped_for) && status.said.contains("deed-consumer reset"));
