@@ -95,6 +95,11 @@ fn quarantined_records_are_listed_shown_and_applied_again() {
             .contains(&format!("not in quarantine: {third}")),
         "{again:?}"
     );
+    let again = spec
+        .ask(&PLACE, &["quarantine", "redrive", "--all"])
+        .expect("runs");
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.complained.contains("stay in quarantine"), "{again:?}");
     let absent = spec
         .ask(&PLACE, &["quarantine", "show", "999999"])
         .expect("runs");
@@ -142,6 +147,20 @@ fn positions_are_shown_with_owners_and_what_is_not_there_is_said() {
         absent.complained.contains("deed-consumer status"),
         "{absent:?}"
     );
+    let beyond = [
+        "reset",
+        "--topic",
+        topic,
+        "--partition",
+        "1",
+        "--offset",
+        "2",
+    ];
+    let beyond = spec.ask(&PLACE, &beyond).expect("runs");
+    assert_eq!(beyond.code, Some(1));
+    assert!(beyond.complained.contains("outside the log"), "{beyond:?}");
+    let unchanged = json(&spec, &["status", "--json"]);
+    assert_eq!(unchanged["partitions"][1]["next_offset"], 1, "{unchanged}");
     let mut elsewhere = line.consumer_spec("elsewhere");
     elsewhere.database_url = "postgres://nobody@127.0.0.1:1/none".to_owned();
     let refused = elsewhere.ask(&PLACE, &["status"]).expect("runs");

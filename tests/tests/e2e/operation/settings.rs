@@ -78,7 +78,7 @@ fn a_taken_port_is_named() {
     let asked = spec
         .ask(&PLACE, &["run", "--http-listen", &flag])
         .expect("runs");
-    assert_eq!(asked.code, Some(2), "{asked:?}");
+    assert_eq!(asked.code, Some(1), "it may be free in a moment: {asked:?}");
     assert!(asked.complained.contains(&flag), "{asked:?}");
 }
 
