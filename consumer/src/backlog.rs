@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::database::Database;
+use crate::database::{Database, PATIENCE};
 use crate::health::Health;
 use crate::metrics;
 use crate::verdict::advice;
 
 /// Between two looks: some index scans.
 const EVERY: Duration = Duration::from_secs(5);
-/// For an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks until the process ends.
 pub async fn watch(database: Database, health: Arc<Health>) {

@@ -1,5 +1,7 @@
 //! The calls into Postgres, over a few connections that replace themselves.
 
+use std::time::Duration;
+
 use deadpool::managed::{Object, Pool, PoolError};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -40,6 +42,9 @@ pub struct Database {
     pool: Pool<Connector>,
     group: String,
 }
+
+/// For an answer, before somebody says that Postgres gives none.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]

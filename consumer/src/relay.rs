@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::database::{CallError, Database};
+use crate::database::{CallError, Database, PATIENCE};
 use crate::error::Error;
 use crate::health::Health;
 use crate::log_limit::LogLimit;
@@ -31,8 +31,6 @@ use step::{Failed, Step, Work};
 const IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether another relay is still at work.
 const STANDBY: Duration = Duration::from_millis(1_000);
-/// For an answer of Postgres, before the relay says that it waits for one.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two signs of life while it does.
 const STEP: Duration = Duration::from_secs(1);
 /// After a failure of Kafka: longer than others wait between two looks.

@@ -7,14 +7,11 @@ use tracing::{error, info, warn};
 
 use super::{FENCED_WAIT, Halt, Partition, RECLAIM_WAIT};
 use crate::backoff::Backoff;
-use crate::database::CallError;
+use crate::database::{CallError, PATIENCE};
 use crate::health::State;
 use crate::log_limit::LogLimit;
 use crate::messages::{End, What};
 use crate::verdict::{Verdict, advice};
-
-/// For an answer of Postgres, before a partition says that it waits for one.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Partition {
     /// Repeats the call until it succeeds, or Postgres says that it never will. Meanwhile the partition waits; `otherwise` is
