@@ -1,7 +1,6 @@
 //! Calls to Postgres, repeated until they succeed or never will.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tracing::{error, info, warn};
 
